@@ -1,0 +1,144 @@
+# Postern: sign-in for anything behind a web server. The targets:
+#
+#   make            build cgi-bin/login.fcgi and cgi-bin/welcome.fcgi
+#   make run        bring up the demo on 127.0.0.1:8080 (PORT=8081 for another port)
+#   make test       run all tests, under sanitizers
+#   make install    install the two programs below PREFIX, with DESTDIR before it
+#   make clean      remove all that was built
+#   make help       show this list
+#
+# SAN=address,undefined builds with those sanitizers, into build/san. CC, CFLAGS and LDFLAGS
+# may be given as usual; warnings and hardening are kept apart, so that these cannot drop them.
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+PORT ?= 8080
+
+BUILD := build/$(if $(SAN),san,plain)
+BIN := $(if $(SAN),$(BUILD)/)cgi-bin
+
+# The highest level that this compiler takes with these CFLAGS; none without optimization.
+fortify = $(shell printf '\#include <stdlib.h>\n' | $(CC) $(CFLAGS) -U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=$(1) -Werror -E -x c - >/dev/null 2>&1 && echo $(1))
+FORTIFY := $(if $(SAN),,$(firstword $(call fortify,3) $(call fortify,2)))
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 \
+	-Wconversion
+HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
+	$(if $(FORTIFY),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY))
+SANS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Ilib -I$(BUILD) -MMD -MP $(CFLAGS) $(WARN) $(HARDEN) $(SANS)
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(SANS)
+LIBS := -lfcgi -ljwt -ljson-c -lcrypto -lcrypt
+
+LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
+PAGES := $(patsubst src/%,$(BUILD)/%.inc,$(wildcard src/pages/*))
+UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+
+all: $(BIN)/login.fcgi $(BIN)/welcome.fcgi
+
+$(BIN)/%.fcgi: $(BUILD)/src/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
+	$(LINK) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/%.o: %.c $(BUILD)/command
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+$(BUILD)/lib/page.o: $(PAGES)
+
+# A string literal of a page, a line of it on each line.
+$(BUILD)/pages/%.inc: src/pages/%
+	@mkdir -p $(@D)
+	sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+
+# Changes with the compiler or its flags, and then everything is built again.
+$(BUILD)/command: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMPILE) $(LINK)' | cmp -s - $@ || echo '$(COMPILE) $(LINK)' >$@
+
+# -- packages of Debian ------------------------------------------------------------------
+
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev libssl-dev libcrypt-dev
+RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
+TEST_PACKAGES := $(RUN_PACKAGES) clang libcmocka-dev python3-pytest python3-selenium python3-jwt \
+	chromium chromium-driver $(if $(shell command -v npm),,npm)
+
+# Install those of the packages $(1) that are missing. Debian starts the service of a newly
+# installed lighttpd on port 80: that is not what somebody wanted who tries us out.
+define need
+	@missing=$$(for p in $(1); do \
+		dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; \
+	done); \
+	if [ -n "$$missing" ]; then \
+		echo "Installing" $$missing; \
+		$(ROOT) apt-get update -q; \
+		$(ROOT) env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -q -y --no-install-recommends $$missing || exit 1; \
+		case " $$(echo $$missing) " in *' lighttpd '*) \
+			! [ -d /run/systemd/system ] || $(ROOT) systemctl disable --now lighttpd;; \
+		esac; \
+	fi
+endef
+
+run-packages:
+	$(call need,$(RUN_PACKAGES))
+
+test-packages:
+	$(call need,$(TEST_PACKAGES))
+
+# -- the demo ----------------------------------------------------------------------------
+
+# lighttpd is in /usr/sbin, which not every user has in the PATH.
+run: run-packages
+	@$(MAKE) --no-print-directory all build/demo/postern.env build/demo/users
+	@mkdir -p build/demo/www
+	@echo
+	@echo "Postern:  http://127.0.0.1:$(PORT)/"
+	@echo "User:     admin, password: password"
+	@echo "To stop:  Ctrl-C"
+	@echo
+	@PATH="$$PATH:/usr/sbin" PORT=$(PORT) lighttpd -D -f lighttpd.conf
+
+build/demo/postern.env:
+	@mkdir -p $(@D)
+	@umask 077 && echo "POSTERN_SECRET=$$(openssl rand -hex 32)" >$@
+
+build/demo/users:
+	@mkdir -p $(@D)
+	@umask 077 && echo "admin:$$(mkpasswd -m yescrypt password)" >$@
+
+# -- tests -------------------------------------------------------------------------------
+
+test: test-packages
+	@$(MAKE) --no-print-directory SAN=address,undefined unit all
+	@$(MAKE) --no-print-directory all
+	npm ci --prefix tests/site --silent --no-audit --no-fund
+	/usr/bin/python3 -m pytest -q tests/site
+
+unit: $(UNIT)
+	@set -e; for t in $(UNIT); do echo "$$t"; $$t; done
+
+# -- the rest ----------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/lib/cgi-bin/postern
+	install -m 755 cgi-bin/login.fcgi cgi-bin/welcome.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin/postern
+
+clean:
+	rm -rf build cgi-bin
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+FORCE:
+.PHONY: all run run-packages test test-packages unit install clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include $(patsubst %.o,%.d,$(LIB)) $(BUILD)/src/login.d $(BUILD)/src/welcome.d $(UNIT:=.d)

@@ -1,0 +1,29 @@
+/*
+ * cookie: the Cookie header and Set-Cookie (RFC 6265).
+ */
+#ifndef POSTERN_COOKIE_H
+#define POSTERN_COOKIE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	COOKIE_VALUE_SIZE = 1025, /* as long as a token, with the NUL */
+	COOKIE_SET_SIZE = 1280,
+};
+
+/*
+ * Find the next cookie called `name` in the header text at `*at`, and move `*at` past it.
+ * False when there is none. A value that does not fit is emptied: no token, but a cookie of
+ * that name. Pairs are parted by `;`, or by `, ` where a server has joined two headers.
+ */
+bool cookie_next(const char **at, const char *name, char value[static COOKIE_VALUE_SIZE]);
+
+/*
+ * Make the text of a Set-Cookie header for the whole site and this browser only. `max_age` in
+ * seconds; 0 takes the cookie away. False, with `out` emptied, when it does not fit.
+ */
+bool cookie_set(char out[static COOKIE_SET_SIZE], const char *name, const char *value, long max_age,
+    bool secure);
+
+#endif

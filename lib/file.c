@@ -1,0 +1,169 @@
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "secret.h"
+#include "text.h"
+
+/* NULL, or what makes this file one whose secrets others may know or change. */
+static const char *
+distrust(const struct stat *st)
+{
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return "belongs to another user: chown it to root or to the user that runs this program";
+	if ((st->st_mode & S_IRWXO) != 0)
+		return "is open to others: chmod 600";
+	if ((st->st_mode & (S_IWGRP | S_IXGRP)) != 0)
+		return "can be changed by its group: chmod 600";
+	if ((st->st_mode & S_IRGRP) != 0 && st->st_uid != 0)
+		return "can be read by its group and is not root's: chmod 600";
+	return NULL;
+}
+
+static bool
+is_same(const struct file *file, const struct stat *st)
+{
+	return file->text != NULL && file->settled && file->device == st->st_dev &&
+	    file->inode == st->st_ino && file->length == (size_t)st->st_size &&
+	    file->changed.tv_sec == st->st_mtim.tv_sec &&
+	    file->changed.tv_nsec == st->st_mtim.tv_nsec;
+}
+
+/* Read exactly `length` bytes and find the end there. */
+static bool
+read_whole(int fd, char *out, size_t length)
+{
+	size_t have = 0;
+	char more;
+
+	while (have < length) {
+		ssize_t got = read(fd, out + have, length - have);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		have += (size_t)got;
+	}
+	return read(fd, &more, 1) == 0;
+}
+
+/* Open a file that may be trusted, and fill `st`. -1, with `reason`, when it may not. */
+static int
+open_trusted(const char *path, bool secret, struct stat *st, const char **reason)
+{
+	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0) {
+		*reason = strerror(errno);
+		return -1;
+	}
+	if (fstat(fd, st) != 0)
+		*reason = strerror(errno);
+	else if (!S_ISREG(st->st_mode))
+		*reason = "is not a regular file";
+	else if (secret)
+		*reason = distrust(st);
+	if (*reason == NULL)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static enum file_read
+read_anew(struct file *file, int fd, const struct stat *st, time_t now, const char **reason)
+{
+	char *text = malloc((size_t)st->st_size + 1);
+
+	if (text == NULL) {
+		*reason = strerror(errno);
+		return FILE_FAULT;
+	}
+	file_forget(file);
+	*file = (struct file){
+		.text = text,
+		.length = (size_t)st->st_size,
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.changed = st->st_mtim,
+		/* A file changed just now may change again within one tick and keep its time. */
+		.settled = st->st_mtim.tv_sec < now - 1,
+	};
+	text[file->length] = '\0';
+	if (!read_whole(fd, text, file->length)) {
+		*reason = "changed while it was read";
+		return FILE_FAULT;
+	}
+	return FILE_READ;
+}
+
+enum file_read
+file_read(struct file *file, const char *path, size_t max, bool secret, time_t now,
+    char why[static FILE_WHY_SIZE])
+{
+	enum file_read result = FILE_FAULT;
+	const char *reason = NULL;
+	struct stat st;
+	int fd = open_trusted(path, secret, &st, &reason);
+
+	why[0] = '\0';
+	if (fd >= 0) {
+		if (is_same(file, &st))
+			result = FILE_UNCHANGED;
+		else if ((size_t)st.st_size > max)
+			reason = "is too large";
+		else
+			result = read_anew(file, fd, &st, now, &reason);
+		close(fd);
+	}
+	if (result == FILE_FAULT) {
+		file_forget(file);
+		text_copy(why, FILE_WHY_SIZE, reason);
+	}
+	return result;
+}
+
+bool
+file_is_private(const char *path, char why[static FILE_WHY_SIZE])
+{
+	const char *reason = NULL;
+	struct stat st;
+	int fd = open_trusted(path, true, &st, &reason);
+
+	why[0] = '\0';
+	if (fd < 0)
+		text_copy(why, FILE_WHY_SIZE, reason);
+	else
+		close(fd);
+	return fd >= 0;
+}
+
+void
+file_forget(struct file *file)
+{
+	if (file->text != NULL)
+		secret_wipe(file->text, file->length);
+	free(file->text);
+	*file = (struct file){ 0 };
+}
+
+bool
+file_is_served(const char *path, const char *root)
+{
+	char real[PATH_MAX];
+	size_t length;
+
+	if (root[0] == '\0' || realpath(root, real) == NULL)
+		return false;
+	length = strcmp(real, "/") == 0 ? 0 : strlen(real);
+	if (strncmp(path, real, length) != 0 || path[length] != '/')
+		return false;
+	return strstr(path + length, "/.ht") == NULL;
+}

@@ -1,0 +1,537 @@
+#include "http.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "text.h"
+
+extern char **environ;
+
+/* The parameters that we look at: RFC 3875, section 4.1. */
+static const struct parameter {
+	const char *name;
+	size_t offset;
+	bool once; /* two that differ are an attempt to be taken for somebody else */
+} parameters[] = {
+	{ "REQUEST_METHOD", offsetof(struct http, method), true },
+	{ "SCRIPT_NAME", offsetof(struct http, script_name), true },
+	{ "PATH_INFO", offsetof(struct http, path_info), true },
+	{ "QUERY_STRING", offsetof(struct http, query), false },
+	{ "REQUEST_URI", offsetof(struct http, uri), false },
+	{ "CONTENT_TYPE", offsetof(struct http, content_type), true },
+	{ "CONTENT_LENGTH", offsetof(struct http, content_length), false },
+	{ "REMOTE_ADDR", offsetof(struct http, remote_addr), true },
+	{ "HTTPS", offsetof(struct http, https), false },
+	{ "DOCUMENT_ROOT", offsetof(struct http, document_root), false },
+	{ "HTTP_HOST", offsetof(struct http, host), true },
+	{ "HTTP_ORIGIN", offsetof(struct http, origin), true },
+	{ "HTTP_ACCEPT", offsetof(struct http, accept), false },
+	{ "HTTP_AUTHORIZATION", offsetof(struct http, authorization), true },
+	{ "HTTP_SEC_FETCH_SITE", offsetof(struct http, fetch_site), true },
+	{ "HTTP_SEC_FETCH_MODE", offsetof(struct http, fetch_mode), true },
+	{ "HTTP_UPGRADE", offsetof(struct http, upgrade), true },
+};
+
+static const struct reason {
+	int status;
+	const char *phrase;
+} reasons[] = {
+	{ 200, "OK" },
+	{ 303, "See Other" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 408, "Request Timeout" },
+	{ 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" },
+	{ 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
+};
+
+const char *
+http_reason(int status)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (reasons[i].status == status)
+			return reasons[i].phrase;
+	}
+	return "Unknown";
+}
+
+/* -- getting ready -------------------------------------------------------------------- */
+
+static bool
+is_listening(int fd)
+{
+	int listening = 0;
+	socklen_t size = sizeof(listening);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
+bool
+http_is_served(void)
+{
+	return is_listening(STDIN_FILENO) || getenv("GATEWAY_INTERFACE") != NULL ||
+	    getenv("REQUEST_METHOD") != NULL;
+}
+
+/*
+ * libfcgi's own handlers lose a signal, cut a body or a reply short, or spin for ever. Here
+ * the signals are blocked for good, and looked for only while no request is in hand.
+ */
+static int
+catch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool
+open_fastcgi(struct http *http)
+{
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
+
+	if (flags < 0 || fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK) < 0)
+		return false;
+	if ((http->signals = catch_signals()) < 0)
+		return false;
+	/* How long libfcgi waits for the server to close a connection: else it is two seconds. */
+	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 1) != 0 || FCGX_Init() != 0)
+		return false;
+	if ((http->fastcgi = calloc(1, sizeof(*http->fastcgi))) == NULL)
+		return false;
+	/* It is handed connections (see take_connection) and must never accept one itself. */
+	return FCGX_InitRequest(http->fastcgi, -1, 0) == 0;
+}
+
+bool
+http_open(struct http *http)
+{
+	const struct log log = log_stderr();
+
+	*http = (struct http){ .signals = -1, .ended = true };
+	if (!is_listening(STDIN_FILENO))
+		return true;
+	if (open_fastcgi(http))
+		return true;
+	log_event(&log, "config", "reason=\"cannot serve FastCGI: %s\"", strerror(errno));
+	http_close(http);
+	return false;
+}
+
+void
+http_close(struct http *http)
+{
+	free(http->fastcgi);
+	http->fastcgi = NULL;
+	if (http->signals >= 0)
+		close(http->signals);
+	http->signals = -1;
+}
+
+/* -- time ----------------------------------------------------------------------------- */
+
+static long
+milliseconds(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Milliseconds to the deadline, 0 when it is over. */
+static long
+time_left(const struct http *http)
+{
+	long left = http->deadline - milliseconds();
+
+	return left > 0 ? left : 0;
+}
+
+static bool
+set_timeout(int fd, int option, long left)
+{
+	const struct timeval timeout = { left / 1000, left % 1000 * 1000 };
+
+	return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)) == 0;
+}
+
+/* -- a request comes in --------------------------------------------------------------- */
+
+/* Wait until somebody connects. False when a signal tells us to stop. */
+static bool
+wait_for_peer(int signals)
+{
+	struct pollfd on[] = { { .fd = signals, .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN } };
+
+	while (poll(on, 2, -1) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return on[0].revents == 0;
+}
+
+/* Can the listening socket go on after this error of accept(2)? */
+static bool
+may_go_on(int error)
+{
+	switch (error) {
+	case EAGAIN: /* a sibling took it */
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+		return true;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		poll(NULL, 0, 100); /* the system is short of something: do not spin */
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Give libfcgi a connection that we accepted, as one kept from the request before. Its own
+ * accept waits for a peer that says nothing, for two seconds or for ever.
+ */
+static bool
+take_connection(struct FCGX_Request *fastcgi, int fd)
+{
+	const long limit = HTTP_SECONDS * 1000L;
+
+	if (!set_timeout(fd, SO_RCVTIMEO, limit) || !set_timeout(fd, SO_SNDTIMEO, limit)) {
+		close(fd);
+		return false;
+	}
+	fastcgi->ipcFd = fd;
+	fastcgi->keepConnection = 1;
+	/* On a fault it has closed the connection. */
+	return FCGX_Accept_r(fastcgi) == 0;
+}
+
+static bool
+accept_fastcgi(struct http *http)
+{
+	while (wait_for_peer(http->signals)) {
+		int fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
+
+		if (fd >= 0 && take_connection(http->fastcgi, fd))
+			return true;
+		if (fd < 0 && !may_go_on(errno))
+			return false;
+	}
+	return false;
+}
+
+static void
+read_parameter(struct http *http, const char *entry)
+{
+	size_t length = strcspn(entry, "=");
+	const char *value = entry + length + (entry[length] == '=');
+
+	if (length == strlen("HTTP_COOKIE") && text_begins(entry, "HTTP_COOKIE")) {
+		if (http->cookie_count < HTTP_COOKIES_MAX)
+			http->cookies[http->cookie_count++] = value;
+		return;
+	}
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		const char **field = (const char **)((char *)http + parameters[i].offset);
+
+		if (strncmp(parameters[i].name, entry, length) != 0 ||
+		    parameters[i].name[length] != '\0')
+			continue;
+		if ((*field)[0] == '\0')
+			*field = value;
+		else if (parameters[i].once && strcmp(*field, value) != 0)
+			http->contradictory = true;
+		return;
+	}
+}
+
+static void
+read_parameters(struct http *http, char **entries)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+		*(const char **)((char *)http + parameters[i].offset) = "";
+	http->cookie_count = 0;
+	http->contradictory = false;
+	for (; *entries != NULL; entries++)
+		read_parameter(http, *entries);
+}
+
+/*
+ * How much of the body to wait for. A FastCGI body has an end of its own, whatever the length
+ * says; a CGI body may have none, where a server hands the program the client's own socket.
+ */
+static long
+expected_body(const struct http *http)
+{
+	const char *text = http->content_length;
+
+	if (http->fastcgi != NULL)
+		return -1;
+	if (text[0] != '\0' && strlen(text) <= 15 &&
+	    text_is_made_of(text, strlen(text), "0123456789"))
+		return strtol(text, NULL, 10);
+	return strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0 ? 0 : -1;
+}
+
+static void
+put_stream(void *to, const char *line, size_t length)
+{
+	/* A line that cannot be written cannot be reported either. */
+	FCGX_PutStr(line, (int)length, to);
+}
+
+bool
+http_accept(struct http *http)
+{
+	if (http->fastcgi != NULL ? !accept_fastcgi(http) : http->sent)
+		return false;
+	read_parameters(http, http->fastcgi != NULL ? http->fastcgi->envp : environ);
+	http->log = log_stderr();
+	if (http->fastcgi != NULL)
+		http->log = (struct log){ put_stream, http->fastcgi->err };
+	http->headers_length = 0;
+	http->overflowed = http->sent = http->ended = false;
+	http->deadline = milliseconds() + HTTP_SECONDS * 1000L;
+	http->body_left = expected_body(http);
+	return true;
+}
+
+/* -- its body ------------------------------------------------------------------------- */
+
+/* Read some bytes, 0 at the end, -1 on a fault with errno EAGAIN when time is up. */
+static ssize_t
+read_fastcgi(struct http *http, char *out, size_t size)
+{
+	FCGX_Stream *in = http->fastcgi->in;
+	size_t ready;
+	long left;
+	int first;
+
+	/* Only where libfcgi has nothing in store will it read from the socket, and wait. */
+	if (in->rdNext == in->stop) {
+		errno = EAGAIN;
+		if ((left = time_left(http)) == 0 ||
+		    !set_timeout(http->fastcgi->ipcFd, SO_RCVTIMEO, left))
+			return -1;
+	}
+	if ((first = FCGX_GetChar(in)) < 0) {
+		errno = FCGX_GetError(in) < 0 ? EPROTO : FCGX_GetError(in);
+		return errno == 0 ? 0 : -1;
+	}
+	out[0] = (char)first;
+	ready = (size_t)(in->stop - in->rdNext);
+	return 1 + FCGX_GetStr(out + 1, (int)(ready < size - 1 ? ready : size - 1), in);
+}
+
+static ssize_t
+read_cgi(struct http *http, char *out, size_t size)
+{
+	struct pollfd on = { .fd = STDIN_FILENO, .events = POLLIN };
+	int ready;
+
+	if (http->body_left >= 0 && (size_t)http->body_left < size)
+		size = (size_t)http->body_left;
+	if (size == 0)
+		return 0;
+	do
+		ready = poll(&on, 1, (int)time_left(http));
+	while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		errno = EAGAIN;
+	return ready > 0 ? read(STDIN_FILENO, out, size) : -1;
+}
+
+static ssize_t
+read_some(struct http *http, char *out, size_t size)
+{
+	ssize_t got;
+
+	if (http->ended)
+		return 0;
+	got = http->fastcgi != NULL ? read_fastcgi(http, out, size) : read_cgi(http, out, size);
+	if (got > 0 && http->body_left > 0)
+		http->body_left -= got;
+	http->ended = got <= 0;
+	return got;
+}
+
+/* Some servers do not take a reply before the whole body was read. */
+static void
+drain(struct http *http)
+{
+	char scratch[4096];
+
+	while (read_some(http, scratch, sizeof(scratch)) > 0)
+		continue;
+}
+
+enum http_body
+http_body(struct http *http, char *out, size_t size, size_t *length)
+{
+	ssize_t got;
+
+	*length = 0;
+	out[0] = '\0';
+	/* Where only the NUL's place is left, one byte more is one too many. */
+	while ((got = read_some(http, out + *length, size - *length)) > 0) {
+		*length += (size_t)got;
+		if (*length == size) {
+			*length = 0;
+			out[0] = '\0';
+			return HTTP_BODY_TOO_LARGE;
+		}
+	}
+	out[*length] = '\0';
+	if (got < 0)
+		return errno == EAGAIN ? HTTP_BODY_LATE : HTTP_BODY_BROKEN;
+	return http->body_left > 0 ? HTTP_BODY_BROKEN : HTTP_BODY_OK;
+}
+
+/* -- what it asks for ----------------------------------------------------------------- */
+
+void
+http_last_segment(const struct http *http, char out[static HTTP_SEGMENT_SIZE])
+{
+	char path[HTTP_SEGMENT_SIZE];
+	const char *slash;
+
+	out[0] = '\0';
+	if (!text_format(path, sizeof(path), "%s%s", http->script_name, http->path_info))
+		return;
+	if ((slash = strrchr(path, '/')) != NULL)
+		text_copy(out, HTTP_SEGMENT_SIZE, slash + 1);
+}
+
+bool
+http_accepts(const struct http *http, const char *type)
+{
+	size_t length = strlen(type);
+
+	for (const char *at = http->accept; *at != '\0'; at += strcspn(at, ",")) {
+		at += strspn(at, ", \t");
+		if (strncasecmp(at, type, length) == 0 && strchr(",; \t", at[length]) != NULL)
+			return true;
+	}
+	return false;
+}
+
+bool
+http_is_browser(const struct http *http)
+{
+	return http_accepts(http, "text/html") &&
+	    (http->fetch_mode[0] == '\0' || strcmp(http->fetch_mode, "navigate") == 0);
+}
+
+/* -- the reply goes out --------------------------------------------------------------- */
+
+static bool
+has_control(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+void
+http_header(struct http *http, const char *name, const char *value)
+{
+	size_t left = sizeof(http->headers) - http->headers_length;
+
+	if (has_control(value) ||
+	    !text_format(http->headers + http->headers_length, left, "%s: %s\r\n", name, value))
+		http->overflowed = true;
+	http->headers_length += strlen(http->headers + http->headers_length);
+}
+
+void
+http_clear_headers(struct http *http)
+{
+	http->headers[0] = '\0';
+	http->headers_length = 0;
+	http->overflowed = false;
+}
+
+static void
+write_out(struct http *http, const char *bytes, size_t length)
+{
+	ssize_t written;
+
+	if (http->fastcgi != NULL) {
+		FCGX_PutStr(bytes, (int)length, http->fastcgi->out);
+		return;
+	}
+	for (; length > 0; bytes += written, length -= (size_t)written) {
+		if ((written = write(STDOUT_FILENO, bytes, length)) >= 0)
+			continue;
+		if (errno != EINTR)
+			return; /* the server has gone */
+		written = 0;
+	}
+}
+
+void
+http_send(struct http *http, int status, const char *body, size_t length)
+{
+	char first[64], last[64];
+
+	if (http->sent)
+		return;
+	drain(http);
+	if (http->overflowed) {
+		log_event(&http->log, "config", "reason=\"the headers of a reply do not fit\"");
+		http_clear_headers(http);
+		status = 500;
+		length = 0;
+	}
+	/* First of all the status: where it is not, lighttpd takes a denial for a pass. */
+	text_format(first, sizeof(first), "Status: %d %s\r\n", status, http_reason(status));
+	text_format(last, sizeof(last), "Content-Length: %zu\r\n\r\n", length);
+	write_out(http, first, strlen(first));
+	write_out(http, http->headers, http->headers_length);
+	write_out(http, last, strlen(last));
+	if (strcmp(http->method, "HEAD") != 0)
+		write_out(http, body, length);
+	http->sent = true;
+}
+
+void
+http_finish(struct http *http)
+{
+	if (!http->sent) {
+		http_clear_headers(http);
+		http_send(http, 500, "", 0);
+	}
+	if (http->fastcgi != NULL) {
+		/* An idle connection that is kept would keep this worker from all others. */
+		http->fastcgi->keepConnection = 0;
+		FCGX_Finish_r(http->fastcgi);
+	}
+}

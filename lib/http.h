@@ -1,0 +1,100 @@
+/*
+ * http: one request in, one reply out, over FastCGI or plain CGI.
+ *
+ * A FastCGI program is started with a listening socket on file descriptor 0 (FastCGI 1.0,
+ * section 2.2); a CGI program (RFC 3875) with anything else, one request in its environment.
+ */
+#ifndef POSTERN_HTTP_H
+#define POSTERN_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "log.h"
+
+struct FCGX_Request;
+
+enum {
+	HTTP_COOKIES_MAX = 16,	 /* Cookie headers of one request */
+	HTTP_HEADERS_SIZE = 4096, /* of a reply: what nginx takes, with the NUL */
+	HTTP_SEGMENT_SIZE = 1024,
+	HTTP_SECONDS = 10,	 /* a peer's time to send or take what it must */
+};
+
+/* One request. Its texts live until http_finish(); what was not sent is an empty text. */
+struct http {
+	const char *method;
+	const char *script_name, *path_info; /* only one after the other do they mean anything */
+	const char *query, *uri;	     /* QUERY_STRING; REQUEST_URI, as the client wrote it */
+	const char *content_type, *content_length;
+	const char *remote_addr, *https, *document_root;
+	const char *host, *origin, *accept, *authorization, *fetch_site, *fetch_mode, *upgrade;
+	const char *cookies[HTTP_COOKIES_MAX];
+	size_t cookie_count;
+	bool contradictory; /* a header that counts only once came twice and differs */
+	struct log log;	    /* where the log lines of this request go */
+
+	/* The rest is http's own. */
+	struct FCGX_Request *fastcgi; /* NULL in plain CGI */
+	char headers[HTTP_HEADERS_SIZE];
+	size_t headers_length;
+	long deadline;	 /* milliseconds of the monotonic clock */
+	long body_left;	 /* bytes that may still come, or -1: until the end */
+	bool overflowed; /* the reply's headers did not fit, or had a control character */
+	bool sent, ended;
+	int signals; /* tells of SIGTERM and SIGUSR1, or -1 */
+};
+
+/* Was this program started by a web server, in either way? */
+bool http_is_served(void);
+
+/* Get ready. False, having said why on file descriptor 2, when the system refuses. */
+bool http_open(struct http *http);
+
+/*
+ * Wait for the next request. False when there is none any more: after SIGTERM or SIGUSR1,
+ * or after the one request of plain CGI. A signal never cuts a request short.
+ */
+bool http_accept(struct http *http);
+
+enum http_body {
+	HTTP_BODY_OK,
+	HTTP_BODY_TOO_LARGE,
+	HTTP_BODY_LATE,	 /* not whole after HTTP_SECONDS */
+	HTTP_BODY_BROKEN, /* the server went away in the middle */
+};
+
+/* Read the whole body into `out`, of `size` bytes, and end it with a NUL. */
+enum http_body http_body(struct http *http, char *out, size_t size, size_t *length);
+
+/* The last part of the path, after its last slash; empty when the path is too long. */
+void http_last_segment(const struct http *http, char out[static HTTP_SEGMENT_SIZE]);
+
+/* Does the client want a page, and not data: an Accept with text/html, and a navigation? */
+bool http_is_browser(const struct http *http);
+
+/* Does Accept name this media type? */
+bool http_accepts(const struct http *http, const char *type);
+
+/* Add a header to the reply. */
+void http_header(struct http *http, const char *name, const char *value);
+
+/* Forget the headers that were added so far. */
+void http_clear_headers(struct http *http);
+
+/*
+ * Send the reply, its headers being the added ones and the length of the body, which is left
+ * out after HEAD. A reply whose headers are wrong becomes a bare 500. Once a request.
+ */
+void http_send(struct http *http, int status, const char *body, size_t length);
+
+/* The reason phrase of a status that we send (RFC 9110, section 15). */
+const char *http_reason(int status);
+
+/* End the request. One that was not answered gets a bare 500. */
+void http_finish(struct http *http);
+
+/* Give back what http_open() took. */
+void http_close(struct http *http);
+
+#endif

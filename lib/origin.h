@@ -1,0 +1,27 @@
+/*
+ * origin: did a page of this site send the request?
+ *
+ * HttpOnly keeps a cookie from scripts, not from another site's forms. The rule is that of Go's
+ * CrossOriginProtection, on Fetch Metadata and the Origin header (RFC 6454).
+ */
+#ifndef POSTERN_ORIGIN_H
+#define POSTERN_ORIGIN_H
+
+#include <stdbool.h>
+
+/* What a request says about where it comes from; a header that was not sent is empty. */
+struct origin {
+	const char *method;
+	const char *fetch_site; /* Sec-Fetch-Site */
+	const char *origin;	/* Origin */
+	const char *host;	/* Host */
+	const char *upgrade;	/* Upgrade */
+};
+
+/*
+ * May the request be carried out? Always if it is safe: GET, HEAD or OPTIONS without an
+ * upgrade to a WebSocket. `configured` is the site's own origin, or empty; then `host` is it.
+ */
+bool origin_allows(const struct origin *request, const char *configured);
+
+#endif

@@ -1,0 +1,192 @@
+#include "page.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "text.h"
+
+/* The Makefile makes a string literal of each file of src/pages. */
+static const char login_html[] =
+#include "pages/login.html.inc"
+    ;
+static const char signed_in_html[] =
+#include "pages/signed-in.html.inc"
+    ;
+static const char logout_html[] =
+#include "pages/logout.html.inc"
+    ;
+static const char welcome_html[] =
+#include "pages/welcome.html.inc"
+    ;
+static const char message_html[] =
+#include "pages/message.html.inc"
+    ;
+static const char style_css[] =
+#include "pages/style.css.inc"
+    ;
+
+static const struct builtin {
+	const char *name, *text;
+} builtins[PAGE_COUNT] = {
+	[PAGE_LOGIN] = { "login.html", login_html },
+	[PAGE_SIGNED_IN] = { "signed-in.html", signed_in_html },
+	[PAGE_LOGOUT] = { "logout.html", logout_html },
+	[PAGE_WELCOME] = { "welcome.html", welcome_html },
+	[PAGE_MESSAGE] = { "message.html", message_html },
+	[PAGE_STYLE] = { "style.css", style_css },
+};
+
+/* The page of this name in the folder. True also where there is none, and the built-in one stays. */
+static bool
+load_own(struct pages *pages, size_t page, const char *folder, char why[static PAGE_WHY_SIZE])
+{
+	char path[PAGE_WHY_SIZE + FILE_WHY_SIZE], reason[FILE_WHY_SIZE];
+	struct file file = { 0 };
+
+	if (!text_format(path, sizeof(path), "%s/%s", folder, builtins[page].name)) {
+		text_copy(why, PAGE_WHY_SIZE, "its path is too long");
+		return false;
+	}
+	if (access(path, F_OK) != 0)
+		return true;
+	if (file_read(&file, path, PAGE_FILE_MAX, false, 0, reason) != FILE_READ) {
+		text_format(why, PAGE_WHY_SIZE, "%s: %s", builtins[page].name, reason);
+		return false;
+	}
+	pages->text[page] = pages->own[page] = file.text;
+	return true;
+}
+
+static bool
+hash_style(struct pages *pages)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int length = 0;
+	const char *style = pages->text[PAGE_STYLE];
+
+	if (EVP_Digest(style, strlen(style), digest, &length, EVP_sha256(), NULL) != 1)
+		return false;
+	return EVP_EncodeBlock((unsigned char *)pages->style_hash, digest, (int)length) ==
+	    PAGE_STYLE_HASH_SIZE - 1;
+}
+
+bool
+pages_load(struct pages *pages, const char *folder, const char *title,
+    char why[static PAGE_WHY_SIZE])
+{
+	bool loaded = true;
+
+	pages_forget(pages);
+	pages->title = title;
+	for (size_t i = 0; i < PAGE_COUNT; i++)
+		pages->text[i] = builtins[i].text;
+	for (size_t i = 0; i < PAGE_COUNT && folder[0] != '\0' && loaded; i++)
+		loaded = load_own(pages, i, folder, why);
+	if (loaded && hash_style(pages))
+		return true;
+	if (loaded)
+		text_copy(why, PAGE_WHY_SIZE, "style.css cannot be hashed");
+	return false;
+}
+
+void
+pages_forget(struct pages *pages)
+{
+	for (size_t i = 0; i < PAGE_COUNT; i++)
+		free(pages->own[i]);
+	*pages = (struct pages){ .style_hash = "" };
+}
+
+/* -- filling -------------------------------------------------------------------------- */
+
+struct output {
+	char *at, *end; /* `end` is where the NUL will stand at the latest */
+	bool full;
+};
+
+static void
+put(struct output *output, const char *text, size_t length)
+{
+	if (output->full || length > (size_t)(output->end - output->at)) {
+		output->full = true;
+		return;
+	}
+	memcpy(output->at, text, length);
+	output->at += length;
+}
+
+/* Escaped for HTML, between tags and in quoted attributes alike. */
+static void
+put_escaped(struct output *output, const char *text)
+{
+	static const struct {
+		char c;
+		const char *entity;
+	} entities[] = {
+		{ '&', "&amp;" },
+		{ '<', "&lt;" },
+		{ '>', "&gt;" },
+		{ '"', "&quot;" },
+		{ '\'', "&#39;" },
+	};
+
+	for (; *text != '\0'; text++) {
+		const char *entity = NULL;
+
+		for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
+			if (entities[i].c == *text)
+				entity = entities[i].entity;
+		}
+		put(output, entity != NULL ? entity : text, entity != NULL ? strlen(entity) : 1);
+	}
+}
+
+static bool
+is_named(const char *name, size_t length, const char *wanted)
+{
+	return strlen(wanted) == length && memcmp(wanted, name, length) == 0;
+}
+
+/* Fill the slot whose name is these `length` bytes. False when it has no text on this page. */
+static bool
+put_slot(struct output *output, const char *name, size_t length, const struct page_slot slots[],
+    size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_named(name, length, slots[i].name)) {
+			put_escaped(output, slots[i].text);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+page_fill(char out[static PAGE_SIZE], const struct pages *pages, enum page page,
+    const struct page_slot slots[], size_t count)
+{
+	struct output output = { out, out + PAGE_SIZE - 1, false };
+	const char *at = pages->text[page];
+	const char *open, *close;
+
+	while ((open = strstr(at, "{{")) != NULL && (close = strstr(open, "}}")) != NULL) {
+		size_t length = (size_t)(close - open) - 2;
+
+		put(&output, at, (size_t)(open - at));
+		at = close + 2;
+		if (is_named(open + 2, length, "style"))
+			put(&output, pages->text[PAGE_STYLE], strlen(pages->text[PAGE_STYLE]));
+		else if (is_named(open + 2, length, "title"))
+			put_escaped(&output, pages->title);
+		else if (!put_slot(&output, open + 2, length, slots, count))
+			put(&output, open, (size_t)(at - open));
+	}
+	put(&output, at, strlen(at));
+	if (output.full)
+		output.at = out;
+	*output.at = '\0';
+	return !output.full;
+}

@@ -1,0 +1,142 @@
+#include "reply.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+#include "text.h"
+
+#define CHALLENGE "Bearer realm=\"postern\""
+
+/* What a person is told. */
+static const struct words {
+	int status;
+	const char *text;
+} words[] = {
+	{ 400, "The request was not well formed. Go back and try again." },
+	{ 403, "The request came from another site, so it was not carried out." },
+	{ 404, "There is no page at this address." },
+	{ 405, "This address does not take requests of that kind." },
+	{ 408, "The request took too long to arrive. Go back and try again." },
+	{ 413, "The request was too large." },
+	{ 415, "The request was in a format that is not understood here." },
+	{ 500, "Something went wrong here. Try again in a moment." },
+	{ 503, "Signing in does not work just now. The log of the web server says why." },
+};
+
+static const char *
+find_words(int status)
+{
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (words[i].status == status)
+			return words[i].text;
+	}
+	return "";
+}
+
+/* Send a reply with the headers that all have. `style_hash` is empty where there is no style. */
+static void
+send_with(struct http *http, int status, const char *challenge, const char *type,
+    const char *style_hash, const char *body)
+{
+	static const struct {
+		const char *name, *value;
+	} standard[] = {
+		{ "Cache-Control", "no-store" },
+		{ "Vary", "Accept, Cookie, Authorization, Sec-Fetch-Mode" },
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Referrer-Policy", "same-origin" },
+		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+	};
+	char policy[256];
+
+	text_format(policy, sizeof(policy),
+	    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'%s%s%s",
+	    style_hash[0] != '\0' ? "; style-src 'sha256-" : "", style_hash,
+	    style_hash[0] != '\0' ? "'" : "");
+	for (size_t i = 0; i < sizeof(standard) / sizeof(standard[0]); i++)
+		http_header(http, standard[i].name, standard[i].value);
+	http_header(http, "Content-Security-Policy", policy);
+	if (status == 401)
+		http_header(http, "WWW-Authenticate", challenge);
+	http_header(http, "Content-Type", type);
+	http_send(http, status, body, strlen(body));
+}
+
+static void
+send_json(struct http *http, int status, const char *challenge, const char *message)
+{
+	static const char type[] = "application/json; charset=utf-8";
+	struct json_object *object = json_object_new_object();
+	struct json_object *string = json_object_new_string(message);
+	const char *text = NULL;
+
+	if (object != NULL && string != NULL &&
+	    json_object_object_add(object, "message", json_object_get(string)) == 0)
+		text = json_object_to_json_string_ext(object,
+		    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	if (text != NULL) {
+		send_with(http, status, challenge, type, "", text);
+	} else {
+		/* Out of memory: what was to be granted is not, no cookie goes out. */
+		http_clear_headers(http);
+		send_with(http, 500, challenge, type, "", "{\"message\":\"Internal Server Error\"}");
+	}
+	json_object_put(string);
+	json_object_put(object);
+}
+
+void
+reply_json(struct http *http, int status, const char *message)
+{
+	send_json(http, status, CHALLENGE, message);
+}
+
+void
+reply_invalid_token(struct http *http, const char *message)
+{
+	send_json(http, 401, CHALLENGE ", error=\"invalid_token\"", message);
+}
+
+void
+reply_token(struct http *http, const char *token)
+{
+	send_with(http, 200, "", "application/jwt; charset=utf-8", "", token);
+}
+
+void
+reply_page(struct http *http, int status, const struct pages *pages, enum page page,
+    const struct page_slot slots[], size_t count)
+{
+	char html[PAGE_SIZE];
+
+	if (page_fill(html, pages, page, slots, count)) {
+		send_with(http, status, CHALLENGE, "text/html; charset=utf-8", pages->style_hash,
+		    html);
+		return;
+	}
+	log_event(&http->log, "config", "setting=POSTERN_PAGES reason=\"a page is too large\"");
+	http_clear_headers(http);
+	reply_json(http, 500, http_reason(500));
+}
+
+void
+reply_redirect(struct http *http, const char *location)
+{
+	http_header(http, "Location", location);
+	send_with(http, 303, "", "text/plain; charset=utf-8", "", "");
+}
+
+void
+reply_error(struct http *http, int status, const struct pages *pages)
+{
+	const struct page_slot slots[] = {
+		{ "heading", http_reason(status) },
+		{ "text", find_words(status) },
+	};
+
+	if (http_is_browser(http))
+		reply_page(http, status, pages, PAGE_MESSAGE, slots, sizeof(slots) / sizeof(slots[0]));
+	else
+		reply_json(http, status, http_reason(status));
+}

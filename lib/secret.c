@@ -1,0 +1,70 @@
+#include "secret.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+bool
+secret_begin(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	/* The last four only save time: a plain CGI run pays for the start each time. */
+	return setrlimit(RLIMIT_CORE, &none) == 0 &&
+	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
+		    OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+		    OPENSSL_INIT_NO_ADD_ALL_DIGESTS,
+		NULL) == 1;
+}
+
+bool
+secret_equal(const void *a, const void *b, size_t length)
+{
+	return CRYPTO_memcmp(a, b, length) == 0;
+}
+
+void
+secret_wipe(void *bytes, size_t length)
+{
+	explicit_bzero(bytes, length);
+}
+
+bool
+secret_random(void *out, size_t length)
+{
+	/* Up to 256 bytes come whole or not at all: getrandom(2). */
+	return length <= 256 && getrandom(out, length, 0) == (ssize_t)length;
+}
+
+bool
+secret_digest(unsigned char out[static SECRET_DIGEST_BYTES], const void *key, size_t key_length,
+    const void *bytes, size_t length)
+{
+	unsigned int made = 0;
+
+	memset(out, 0, SECRET_DIGEST_BYTES);
+	if (HMAC(EVP_sha256(), key, (int)key_length, bytes, length, out, &made) == NULL)
+		return false;
+	return made == SECRET_DIGEST_BYTES;
+}
+
+bool
+secret_derive(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret, const char *label)
+{
+	return secret_digest(out, secret, strlen(secret), label, strlen(label));
+}
+
+void
+secret_hex(char *out, const unsigned char *bytes, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < count; i++) {
+		out[2 * i] = digits[bytes[i] >> 4];
+		out[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	out[2 * count] = '\0';
+}

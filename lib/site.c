@@ -1,0 +1,174 @@
+#include "site.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "cookie.h"
+#include "origin.h"
+#include "reply.h"
+#include "secret.h"
+#include "text.h"
+
+enum { TELL_EVERY = 60 }; /* seconds */
+
+static bool
+load(struct site *site, time_t now)
+{
+	char reason[PAGE_WHY_SIZE];
+
+	if (!config_load(&site->config, now, site->why))
+		return false;
+	if (!pages_load(&site->pages, site->config.pages, site->config.title, reason)) {
+		text_format(site->why, sizeof(site->why), "POSTERN_PAGES: %s", reason);
+		return false;
+	}
+	if (!session_policy(&site->policy, &site->config)) {
+		text_copy(site->why, sizeof(site->why), "OpenSSL cannot make an HMAC-SHA-256");
+		return false;
+	}
+	return true;
+}
+
+/* Read the settings. What is wrong is told on fd 2 when it is not what was wrong before. */
+static void
+try(struct site *site, time_t now)
+{
+	const struct log log = log_stderr();
+	char before[CONFIG_WHY_SIZE], ignored[PAGE_WHY_SIZE];
+
+	text_copy(before, sizeof(before), site->why);
+	site->tried = now;
+	site->ready = load(site, now);
+	if (site->ready)
+		return;
+	secret_wipe(&site->config, sizeof(site->config));
+	pages_load(&site->pages, "", "Sign in", ignored);
+	if (strcmp(before, site->why) != 0) {
+		log_event(&log, "config", "reason=\"%s\"", site->why);
+		site->told = 0;
+	}
+}
+
+bool
+site_open(struct site *site, time_t now)
+{
+	*site = (struct site){ .ready = false };
+	try(site, now);
+	return site->ready;
+}
+
+/* Are the settings right, for a server with this document root? */
+static bool
+is_ready(struct site *site, const char *root, time_t now)
+{
+	if (!site->ready && site->tried != now)
+		try(site, now);
+	if (!site->ready)
+		return false;
+	/* The root is the same for request after request, and looking it up takes system calls. */
+	if (strcmp(site->root, root) == 0)
+		return true;
+	site->ready = !config_is_served(&site->config, root, site->why);
+	text_copy(site->root, sizeof(site->root), site->ready ? root : "");
+	return site->ready;
+}
+
+static void
+tell(struct site *site, struct http *http, time_t now)
+{
+	if (site->told != 0 && now >= site->told && now - site->told < TELL_EVERY)
+		return;
+	log_event(&http->log, "config", "reason=\"%s\"", site->why);
+	site->told = now;
+}
+
+static bool
+is_from_here(const struct site *site, struct http *http)
+{
+	const struct origin request = {
+		.method = http->method,
+		.fetch_site = http->fetch_site,
+		.origin = http->origin,
+		.host = http->host,
+		.upgrade = http->upgrade,
+	};
+	char origin[LOG_TEXT_SIZE], host[LOG_TEXT_SIZE], fetch_site[LOG_TEXT_SIZE];
+
+	if (origin_allows(&request, site->config.origin))
+		return true;
+	log_event(&http->log, "cross_site",
+	    "ip=%s origin=%s host=%s sec_fetch_site=%s POSTERN_ORIGIN=\"%s\"", http->remote_addr,
+	    log_text(origin, http->origin), log_text(host, http->host),
+	    log_text(fetch_site, http->fetch_site), site->config.origin);
+	return false;
+}
+
+bool
+site_admits(struct site *site, struct http *http, time_t now)
+{
+	if (!is_ready(site, http->document_root, now)) {
+		tell(site, http, now);
+		reply_error(http, 503, &site->pages);
+		return false;
+	}
+	if (http->contradictory) {
+		log_event(&http->log, "input_bad", "ip=%s reason=contradiction", http->remote_addr);
+		reply_error(http, 400, &site->pages);
+		return false;
+	}
+	if (!is_from_here(site, http)) {
+		reply_error(http, 403, &site->pages);
+		return false;
+	}
+	return true;
+}
+
+enum session
+site_session(const struct site *site, struct http *http, time_t now, struct token *token)
+{
+	const char *why;
+	enum session session = session_check(token, &site->policy, http->cookies,
+	    http->cookie_count, http->authorization, now, &why);
+
+	if (session != SESSION_GOOD && session != SESSION_NONE)
+		log_event(&http->log, "token_bad", "ip=%s reason=%s", http->remote_addr, why);
+	return session;
+}
+
+void
+site_set_cookie(const struct site *site, struct http *http, const char *token, long seconds)
+{
+	char header[COOKIE_SET_SIZE];
+	bool https = http->https[0] != '\0' && strcasecmp(http->https, "off") != 0;
+
+	cookie_set(header, site->config.cookie, token, seconds, site->config.secure || https);
+	http_header(http, "Set-Cookie", header);
+	secret_wipe(header, sizeof(header));
+}
+
+int
+site_command(int argc, char **argv, time_t now)
+{
+	struct site site;
+	bool right;
+
+	if (argc != 2 || strcmp(argv[1], "--check") != 0) {
+		fprintf(stderr,
+		    "usage: %s --check\n"
+		    "A web server starts this program, as FastCGI or CGI; see README.md.\n",
+		    argc > 0 ? argv[0] : "program");
+		return EX_USAGE;
+	}
+	right = site_open(&site, now);
+	site_close(&site);
+	return right ? EX_OK : EX_CONFIG;
+}
+
+void
+site_close(struct site *site)
+{
+	pages_forget(&site->pages);
+	secret_wipe(site, sizeof(*site));
+}

@@ -1,0 +1,52 @@
+/*
+ * site: what a program makes of its settings; tried again while they are wrong.
+ */
+#ifndef POSTERN_SITE_H
+#define POSTERN_SITE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "config.h"
+#include "http.h"
+#include "page.h"
+#include "session.h"
+
+/* site_open() fills one, site_close() ends it. Move it nowhere in between. */
+struct site {
+	struct config config;
+	struct session_policy policy;
+	struct pages pages; /* the built-in ones while the settings are wrong */
+	bool ready;
+	time_t tried, told;	   /* when the settings were read, and a request's log heard of them */
+	char why[CONFIG_WHY_SIZE]; /* what is wrong with them, or empty */
+	char root[CONFIG_PATH_SIZE]; /* the last document root that none of our files lies in */
+};
+
+/* Read the settings. False when they are wrong: that is said on file descriptor 2. */
+bool site_open(struct site *site, time_t now);
+
+/*
+ * May this request be looked at? Wrong settings are read again first, at most once a second.
+ * If not, it is answered: 503 while the settings are wrong, 400 when a header of it contradicts
+ * another, 403 when a page of another site sent it.
+ */
+bool site_admits(struct site *site, struct http *http, time_t now);
+
+/* Is somebody signed in? As session_check(); a bad token is named in the log. */
+enum session site_session(const struct site *site, struct http *http, time_t now,
+    struct token *token);
+
+/* Add the Set-Cookie header for a token that lives so many seconds; 0 takes the cookie away. */
+void site_set_cookie(const struct site *site, struct http *http, const char *token, long seconds);
+
+/*
+ * The program as a command, started by a person: `--check` reads the settings, says what is
+ * wrong with them and returns 0 or 78 (EX_CONFIG of sysexits.h); anything else returns 64.
+ */
+int site_command(int argc, char **argv, time_t now);
+
+/* Wipe the secrets and free the rest. */
+void site_close(struct site *site);
+
+#endif

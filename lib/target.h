@@ -1,0 +1,30 @@
+/*
+ * target: is this a safe place to return to?
+ *
+ * Everything that becomes a Location goes through here, the raw REQUEST_URI too: a target is
+ * a path of this site, never a host.
+ */
+#ifndef POSTERN_TARGET_H
+#define POSTERN_TARGET_H
+
+#include <stdbool.h>
+
+enum {
+	TARGET_SIZE = 1025,	     /* the longest target, with the NUL */
+	TARGET_LOCATION_SIZE = 2048, /* so that a whole reply's header fits nginx's 4 KiB */
+};
+
+/*
+ * Copy `in` to `out`, bytes above 0x7e percent-encoded, when it is a target: `/`, then neither
+ * `/` nor `\`; no control character, space or `\` anywhere; percent-decoded once it still
+ * begins so, and its path has no control character. Else false, and `out` is emptied.
+ */
+bool target_accept(char out[static TARGET_SIZE], const char *in);
+
+/*
+ * Make `login`?next=`target`, encoded as a query (RFC 3986, section 3.4). Where that does not
+ * fit, or `target` is empty, it is `login` alone, which is shorter than `out`.
+ */
+void target_location(char out[static TARGET_LOCATION_SIZE], const char *login, const char *target);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * text: strings that fit, or are refused; what a name may look like.
+ *
+ * Nothing is ever cut short: a truncated name or path is another name or path.
+ */
+#ifndef POSTERN_TEXT_H
+#define POSTERN_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { TEXT_NAME_SIZE = 64 }; /* the longest name of a user or group, with the NUL */
+
+/* Copy `in` to `out`. False, with `out` emptied, when it needs more than `size` bytes. */
+bool text_copy(char *out, size_t size, const char *in);
+
+/* Like snprintf(3). False, with `out` emptied, when the text needs more than `size` bytes. */
+bool text_format(char *out, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Are these `length` bytes UTF-8 (RFC 3629): no overlong form, surrogate or stray byte? */
+bool text_is_utf8(const char *text, size_t length);
+
+/*
+ * Is this a name: 1 to 63 bytes of UTF-8 without control characters (C0, DEL, C1),
+ * space, or any of : ; , " \ = ?
+ */
+bool text_is_name(const char *text);
+
+/* Is `text` made of exactly `length` bytes, each of them in `set`? */
+bool text_is_made_of(const char *text, size_t length, const char *set);
+
+/* Does `text` begin with `prefix`? */
+bool text_begins(const char *text, const char *prefix);
+
+/* The value of a hexadecimal digit, or -1. */
+int text_hex_digit(char c);
+
+#endif

@@ -1,0 +1,224 @@
+#include "token.h"
+
+#include <jwt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "secret.h"
+
+#define AUDIENCE "session"
+#define HEX "0123456789abcdef"
+#define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+enum { SIGNATURE_LENGTH = 43 }; /* 32 bytes in base64url */
+
+bool
+token_key(struct token_key *key, const char *secret)
+{
+	unsigned char digest[SECRET_DIGEST_BYTES];
+
+	*key = (struct token_key){ 0 };
+	/* With an empty key libjwt takes a token that nobody signed. */
+	if (secret[0] == '\0' || !secret_derive(digest, secret, "kid"))
+		return false;
+	key->secret = secret;
+	secret_hex(key->kid, digest, (TOKEN_KID_SIZE - 1) / 2);
+	return true;
+}
+
+/*
+ * Is this the compact form of RFC 7515, section 7.1, and nothing around it? Asked first:
+ * libjwt skips stray bytes in it, and puts a copy of whatever comes on the stack.
+ */
+static bool
+is_compact(const char *text)
+{
+	size_t header, payload, length = strlen(text);
+
+	if (length >= TOKEN_SIZE)
+		return false;
+	header = strspn(text, BASE64URL);
+	if (header == 0 || text[header] != '.')
+		return false;
+	text += header + 1;
+	payload = strspn(text, BASE64URL);
+	if (payload == 0 || text[payload] != '.')
+		return false;
+	return text_is_made_of(text + payload + 1, SIGNATURE_LENGTH, BASE64URL);
+}
+
+static bool
+has_header(jwt_t *jwt, const char *name)
+{
+	char *json = jwt_get_headers_json(jwt, name);
+	bool has = json != NULL;
+
+	free(json);
+	return has;
+}
+
+/* NULL, or what in the header is not as token_sign() would have it. */
+static const char *
+check_header(jwt_t *jwt, const struct token_key *key)
+{
+	/* Extensions that say how to check the token, or with whose key: RFC 7515, section 4.1. */
+	static const char *const refused[] = { "crit", "jku", "jwk", "x5u", "x5c" };
+	const char *alg = jwt_get_header(jwt, "alg");
+	const char *kid = jwt_get_header(jwt, "kid");
+
+	/* libjwt believes the token's own "alg", in any case of letters; the choice is ours. */
+	if (jwt_get_alg(jwt) != JWT_ALG_HS256 || alg == NULL || strcmp(alg, "HS256") != 0)
+		return "alg";
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		if (has_header(jwt, refused[i]))
+			return refused[i];
+	}
+	if (kid == NULL ? has_header(jwt, "kid") : strcmp(kid, key->kid) != 0)
+		return "kid";
+	return NULL;
+}
+
+static bool
+claim_is(jwt_t *jwt, const char *name, const char *wanted)
+{
+	const char *value = jwt_get_grant(jwt, name);
+
+	return value != NULL && strcmp(value, wanted) == 0;
+}
+
+/* Copy a claim that must be `size` - 1 hexadecimal digits. */
+static bool
+take_digits(char *out, size_t size, jwt_t *jwt, const char *name)
+{
+	const char *value = jwt_get_grant(jwt, name);
+
+	return value != NULL && text_is_made_of(value, size - 1, HEX) &&
+	    text_copy(out, size, value);
+}
+
+static bool
+take_user(struct token *token, jwt_t *jwt)
+{
+	const char *value = jwt_get_grant(jwt, "sub");
+
+	return value != NULL && text_is_name(value) &&
+	    text_copy(token->user, sizeof(token->user), value);
+}
+
+/*
+ * A point in time after 1970. A claim that is missing or no JSON integer reads as 0 or -1,
+ * by the version of libjwt, and so is none.
+ */
+static bool
+take_time(time_t *out, jwt_t *jwt, const char *name)
+{
+	*out = jwt_get_grant_int(jwt, name);
+	return *out > 0;
+}
+
+/* NULL and `token` filled, or which claim is not as it must be. */
+static const char *
+check_claims(struct token *token, jwt_t *jwt, const struct token_rules *rules)
+{
+	if (!claim_is(jwt, "iss", rules->issuer))
+		return "iss";
+	if (!claim_is(jwt, "aud", AUDIENCE))
+		return "aud";
+	if (!take_user(token, jwt))
+		return "sub";
+	if (!take_digits(token->sid, sizeof(token->sid), jwt, "sid"))
+		return "sid";
+	if (!take_digits(token->pwv, sizeof(token->pwv), jwt, "pwv"))
+		return "pwv";
+	if (!take_time(&token->issued, jwt, "iat") || token->issued - TOKEN_CLOCK_SKEW > rules->now)
+		return "iat";
+	if (!take_time(&token->auth_time, jwt, "auth_time") || token->auth_time > token->issued)
+		return "auth_time";
+	if (!take_time(&token->expires, jwt, "exp") ||
+	    token->expires - token->auth_time > rules->session_ttl)
+		return "exp";
+	if (token->expires <= rules->now)
+		return "expired";
+	return NULL;
+}
+
+/* NULL and `token` filled when `key` signed this text and it says what it must. */
+static const char *
+check_with(struct token *token, const char *text, const struct token_key *key,
+    const struct token_rules *rules)
+{
+	jwt_t *jwt = NULL;
+	const char *why;
+
+	if (jwt_decode(&jwt, text, (const unsigned char *)key->secret, (int)strlen(key->secret)) !=
+		0 ||
+	    jwt == NULL)
+		return "signature";
+	why = check_header(jwt, key);
+	if (why == NULL)
+		why = check_claims(token, jwt, rules);
+	jwt_free(jwt);
+	return why;
+}
+
+bool
+token_verify(struct token *token, const char *text, const struct token_key keys[], size_t count,
+    const struct token_rules *rules, const char **why)
+{
+	*why = is_compact(text) ? "signature" : "form";
+	*token = (struct token){ 0 };
+	if (!is_compact(text))
+		return false;
+	/* Only a wrong signature sends a token on to the next key. */
+	for (size_t i = 0; i < count && *why != NULL && strcmp(*why, "signature") == 0; i++)
+		*why = check_with(token, text, &keys[i], rules);
+	if (*why != NULL)
+		*token = (struct token){ 0 };
+	return *why == NULL;
+}
+
+/* A copy of the token for the caller, or false when libjwt could not make one. */
+static bool
+encode(char out[static TOKEN_SIZE], jwt_t *jwt)
+{
+	char *text = jwt_encode_str(jwt);
+	bool made = text != NULL && text_copy(out, TOKEN_SIZE, text);
+
+	free(text);
+	return made;
+}
+
+static bool
+add_all(jwt_t *jwt, const struct token *token, const struct token_key *key, const char *issuer)
+{
+	return jwt_add_header(jwt, "kid", key->kid) == 0 && jwt_add_grant(jwt, "iss", issuer) == 0 &&
+	    jwt_add_grant(jwt, "aud", AUDIENCE) == 0 && jwt_add_grant(jwt, "sub", token->user) == 0 &&
+	    jwt_add_grant(jwt, "sid", token->sid) == 0 &&
+	    jwt_add_grant(jwt, "pwv", token->pwv) == 0 &&
+	    jwt_add_grant_int(jwt, "iat", token->issued) == 0 &&
+	    jwt_add_grant_int(jwt, "exp", token->expires) == 0 &&
+	    jwt_add_grant_int(jwt, "auth_time", token->auth_time) == 0 &&
+	    jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)key->secret,
+		(int)strlen(key->secret)) == 0;
+}
+
+bool
+token_sign(char out[static TOKEN_SIZE], const struct token *token, const struct token_key *key,
+    const struct token_rules *rules)
+{
+	struct token again;
+	jwt_t *jwt = NULL;
+	const char *why;
+	bool made;
+
+	out[0] = '\0';
+	if (jwt_new(&jwt) != 0)
+		return false;
+	made = add_all(jwt, token, key, rules->issuer) && encode(out, jwt);
+	jwt_free(jwt);
+	/* Short of memory, libjwt hands out tokens without a signature and calls it success. */
+	if (made && token_verify(&again, out, key, 1, rules, &why))
+		return true;
+	out[0] = '\0';
+	return false;
+}

@@ -1,0 +1,283 @@
+/*
+ * login.fcgi: trades a user name and a password for a token in a cookie, and takes it back.
+ *
+ *	GET  /login	the form, or who is signed in already
+ *	POST /login	username, password, next: 303 or 200 with the cookie, or 401
+ *	GET  /logout	the sign-out button
+ *	POST /logout	the cookie is cleared: 303 or 200
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "form.h"
+#include "http.h"
+#include "password.h"
+#include "reply.h"
+#include "secret.h"
+#include "site.h"
+#include "target.h"
+#include "text.h"
+#include "users.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* One request and what is needed to answer it. */
+struct login {
+	struct http *http;
+	const struct site *site;
+	struct users *users;
+	time_t now;
+	struct form form;
+	char next[TARGET_SIZE]; /* where to go after signing in, or empty */
+	char body[FORM_BODY_MAX + 1];
+};
+
+static void
+take_next(struct login *login)
+{
+	target_accept(login->next, login->form.next != NULL ? login->form.next : "");
+}
+
+/* Read the fields of the body. False, with the request answered, when they cannot be read. */
+static bool
+read_body(struct login *login)
+{
+	static const int body_status[] = {
+		[HTTP_BODY_TOO_LARGE] = 413,
+		[HTTP_BODY_LATE] = 408,
+		[HTTP_BODY_BROKEN] = 400,
+	};
+	static const int form_status[] = { [FORM_MALFORMED] = 400, [FORM_TYPE] = 415 };
+	struct http *http = login->http;
+	size_t length;
+	int status = body_status[http_body(http, login->body, sizeof(login->body), &length)];
+
+	if (status == 0)
+		status = form_status[form_read(&login->form, login->body, length, http->content_type)];
+	if (status == 0) {
+		take_next(login);
+		return true;
+	}
+	log_event(&http->log, "input_bad", "ip=%s status=%d", http->remote_addr, status);
+	reply_error(http, status, &login->site->pages);
+	return false;
+}
+
+static const char *
+destination(const struct login *login)
+{
+	return login->next[0] != '\0' ? login->next : login->site->config.home;
+}
+
+static void
+show_form(struct login *login, int status, const char *error)
+{
+	const char *name = login->form.username;
+	const struct page_slot slots[] = {
+		{ "login", login->site->config.login },
+		{ "next", login->next },
+		{ "username", name != NULL && text_is_name(name) ? name : "" },
+		{ "error", error },
+		{ "invalid", error[0] != '\0' ? "true" : "false" },
+	};
+
+	reply_page(login->http, status, &login->site->pages, PAGE_LOGIN, slots, COUNT(slots));
+}
+
+static void
+show_signed_in(struct login *login, const struct token *token)
+{
+	const struct page_slot slots[] = {
+		{ "user", token->user },
+		{ "next", destination(login) },
+		{ "logout", login->site->config.logout },
+	};
+
+	reply_page(login->http, 200, &login->site->pages, PAGE_SIGNED_IN, slots, COUNT(slots));
+}
+
+static void
+get_login(struct login *login)
+{
+	struct token token;
+
+	/* A query that is malformed says no place to return to. */
+	if (text_copy(login->body, sizeof(login->body), login->http->query) &&
+	    form_read_query(&login->form, login->body))
+		take_next(login);
+	login->form.username = NULL;
+	if (http_is_browser(login->http) &&
+	    site_session(login->site, login->http, login->now, &token) == SESSION_GOOD)
+		show_signed_in(login, &token);
+	else
+		show_form(login, 200, "");
+}
+
+/* Say no. `user` is NULL for a name that is not in the user file, which may be a password. */
+static void
+refuse(struct login *login, const char *user, const char *reason)
+{
+	char quoted[LOG_TEXT_SIZE];
+
+	log_event(&login->http->log, "login_failed", "user=%s ip=%s reason=%s",
+	    user != NULL ? log_text(quoted, user) : "?", login->http->remote_addr, reason);
+	if (http_is_browser(login->http))
+		show_form(login, 401, "The user name or the password is not right.");
+	else
+		reply_json(login->http, 401, "Username or password is incorrect");
+}
+
+static void
+fail(struct login *login, int status, const char *reason)
+{
+	log_event(&login->http->log, "login_failed", "user=? ip=%s reason=%s",
+	    login->http->remote_addr, reason);
+	reply_error(login->http, status, &login->site->pages);
+}
+
+/* Hand out a token to a user whose line of the user file has `hash`. */
+static void
+admit(struct login *login, const char *user, const char *hash)
+{
+	struct http *http = login->http;
+	char token[TOKEN_SIZE], quoted[LOG_TEXT_SIZE];
+	long seconds;
+
+	if (!session_begin(token, &seconds, &login->site->policy, user, hash, login->now)) {
+		fail(login, 500, "signing");
+		return;
+	}
+	log_event(&http->log, "login_ok", "user=%s ip=%s", log_text(quoted, user),
+	    http->remote_addr);
+	if (http_accepts(http, "application/jwt") && !http_accepts(http, "text/html")) {
+		reply_token(http, token);
+	} else {
+		site_set_cookie(login->site, http, token, seconds);
+		if (http_is_browser(http))
+			reply_redirect(http, destination(login));
+		else
+			reply_json(http, 200, "Login is successful");
+	}
+	secret_wipe(token, sizeof(token));
+}
+
+/* Does the password fit the name? An unknown name costs the work of a known one. */
+static void
+check_password(struct login *login, const char *name, const char *password)
+{
+	const char *hash;
+	bool known = users_find(login->users, name, login->site->policy.decoy_key, &hash);
+	enum password match = hash != NULL ? password_check(password, hash) : PASSWORD_WRONG;
+
+	if (match == PASSWORD_FAULT)
+		fail(login, 503, "crypt");
+	else if (known && match == PASSWORD_RIGHT)
+		admit(login, name, hash);
+	else
+		refuse(login, known ? name : NULL, known ? "password" : "user");
+}
+
+static void
+post_login(struct login *login)
+{
+	const struct form *form = &login->form;
+
+	if (!read_body(login))
+		return;
+	if (form->username == NULL || form->password == NULL || form->username[0] == '\0' ||
+	    form->password[0] == '\0')
+		refuse(login, NULL, "missing");
+	else if (strlen(form->password) >= PASSWORD_SIZE)
+		refuse(login, NULL, "length");
+	else if (!users_read(login->users, login->site->config.users, login->now, &login->http->log))
+		fail(login, 503, "users");
+	else
+		check_password(login, form->username, form->password);
+}
+
+static void
+get_logout(struct login *login)
+{
+	const struct page_slot slots[] = { { "logout", login->site->config.logout } };
+
+	reply_page(login->http, 200, &login->site->pages, PAGE_LOGOUT, slots, COUNT(slots));
+}
+
+static void
+post_logout(struct login *login)
+{
+	struct http *http = login->http;
+	char quoted[LOG_TEXT_SIZE];
+	struct token token;
+
+	if (!read_body(login))
+		return;
+	if (site_session(login->site, http, login->now, &token) == SESSION_GOOD)
+		log_event(&http->log, "logout", "user=%s ip=%s", log_text(quoted, token.user),
+		    http->remote_addr);
+	site_set_cookie(login->site, http, "", 0);
+	http_header(http, "Clear-Site-Data", "\"cache\"");
+	if (http_is_browser(http))
+		reply_redirect(http, login->site->config.login);
+	else
+		reply_json(http, 200, "Logout is successful");
+}
+
+/* Is this the last segment of that path? */
+static bool
+ends(const char *path, const char *segment)
+{
+	return strcmp(strrchr(path, '/') + 1, segment) == 0;
+}
+
+static void
+answer(struct login *login)
+{
+	const struct config *config = &login->site->config;
+	const char *method = login->http->method;
+	char segment[HTTP_SEGMENT_SIZE];
+	bool at_login, at_logout;
+
+	http_last_segment(login->http, segment);
+	at_logout = ends("/logout", segment) || ends(config->logout, segment);
+	at_login = ends("/login", segment) || ends("/login.fcgi", segment) ||
+	    ends(config->login, segment);
+	if (!at_login && !at_logout) {
+		reply_error(login->http, 404, &login->site->pages);
+	} else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
+		(at_logout ? get_logout : get_login)(login);
+	} else if (strcmp(method, "POST") == 0) {
+		(at_logout ? post_logout : post_login)(login);
+	} else {
+		http_header(login->http, "Allow", "GET, HEAD, POST");
+		reply_error(login->http, 405, &login->site->pages);
+	}
+	secret_wipe(login, sizeof(*login));
+}
+
+int
+main(int argc, char **argv)
+{
+	struct users users = { 0 };
+	struct site site;
+	struct http http;
+
+	if (!secret_begin())
+		return EXIT_FAILURE;
+	if (!http_is_served())
+		return site_command(argc, argv, time(NULL));
+	if (!http_open(&http))
+		return EXIT_FAILURE;
+	site_open(&site, time(NULL));
+	while (http_accept(&http)) {
+		struct login login = { &http, &site, &users, time(NULL), .next = "" };
+
+		if (site_admits(&site, &http, login.now))
+			answer(&login);
+		http_finish(&http);
+	}
+	users_forget(&users);
+	site_close(&site);
+	http_close(&http);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,129 @@
+/*
+ * welcome.fcgi: says who is signed in.
+ *
+ *	GET /welcome	200, or 303 to the login page, 401 without and 400 with a bad token
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "http.h"
+#include "reply.h"
+#include "secret.h"
+#include "site.h"
+#include "target.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void
+show_welcome(struct http *http, const struct site *site, const struct token *token)
+{
+	char since[64] = "", machine[32] = "";
+	const struct page_slot slots[] = {
+		{ "user", token->user },
+		{ "since", since },
+		{ "since-machine", machine },
+		{ "logout", site->config.logout },
+	};
+	struct tm utc;
+
+	if (gmtime_r(&token->auth_time, &utc) != NULL) {
+		strftime(since, sizeof(since), "%e %B %Y, %H:%M UTC", &utc);
+		strftime(machine, sizeof(machine), "%Y-%m-%dT%H:%MZ", &utc);
+	}
+	reply_page(http, 200, &site->pages, PAGE_WELCOME, slots, COUNT(slots));
+}
+
+/* Send a browser to the login page, and from there back to what it wanted. */
+static void
+send_to_login(struct http *http, const struct site *site)
+{
+	char next[TARGET_SIZE], location[TARGET_LOCATION_SIZE];
+
+	target_accept(next, http->uri);
+	target_location(location, site->config.login, next);
+	reply_redirect(http, location);
+}
+
+static void
+greet(struct http *http, const struct site *site, const struct token *token)
+{
+	if (http_is_browser(http))
+		show_welcome(http, site, token);
+	else
+		reply_json(http, 200, "Have a good day");
+}
+
+static void
+ask_to_sign_in(struct http *http, const struct site *site)
+{
+	if (http_is_browser(http))
+		send_to_login(http, site);
+	else
+		reply_json(http, 401, "Please login");
+}
+
+static void
+refuse_cookie(struct http *http, const struct site *site)
+{
+	if (http_is_browser(http)) {
+		site_set_cookie(site, http, "", 0);
+		send_to_login(http, site);
+	} else {
+		reply_json(http, 400, "Authentication error!");
+	}
+}
+
+static void
+answer(struct http *http, const struct site *site, time_t now)
+{
+	struct token token;
+
+	if (strcmp(http->method, "GET") != 0 && strcmp(http->method, "HEAD") != 0) {
+		http_header(http, "Allow", "GET, HEAD");
+		reply_error(http, 405, &site->pages);
+		return;
+	}
+	switch (site_session(site, http, now, &token)) {
+	case SESSION_GOOD:
+		greet(http, site, &token);
+		break;
+	case SESSION_NONE:
+		ask_to_sign_in(http, site);
+		break;
+	case SESSION_BAD:
+		refuse_cookie(http, site);
+		break;
+	case SESSION_BAD_BEARER:
+		reply_invalid_token(http, "Authentication error!");
+		break;
+	case SESSION_BOTH:
+		reply_json(http, 400, "Authentication error!");
+		break;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct site site;
+	struct http http;
+
+	if (!secret_begin())
+		return EXIT_FAILURE;
+	if (!http_is_served())
+		return site_command(argc, argv, time(NULL));
+	if (!http_open(&http))
+		return EXIT_FAILURE;
+	site_open(&site, time(NULL));
+	while (http_accept(&http)) {
+		time_t now = time(NULL);
+
+		if (site_admits(&site, &http, now))
+			answer(&http, &site, now);
+		http_finish(&http);
+	}
+	site_close(&site);
+	http_close(&http);
+	return EXIT_SUCCESS;
+}
