@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -15,14 +14,15 @@
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
+#define PLACE_SIZE 512
 
 enum { ENV_FILE_MAX = 65536 };
 
 extern char **environ;
 
 /*
- * Each take_ function stores one value. It returns NULL, or what is wrong with the value
- * and how to mend it, to be read after the name of the setting.
+ * Each check_ function returns NULL, or what is wrong with a value and how to mend it, to be
+ * read after the name of the setting.
  */
 
 /* Is this what stands in an example, and not a random secret? */
@@ -35,8 +35,7 @@ is_placeholder(const char *secret)
 	int different = 0;
 
 	for (const char *at = secret; *at != '\0'; at++) {
-		if (!seen[(unsigned char)*at])
-			different++;
+		different += !seen[(unsigned char)*at];
 		seen[(unsigned char)*at] = true;
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 			if (strncasecmp(at, words[i], strlen(words[i])) == 0)
@@ -47,7 +46,7 @@ is_placeholder(const char *secret)
 }
 
 static const char *
-take_secret_into(char out[static CONFIG_SECRET_SIZE], const char *value)
+check_secret(const char *value)
 {
 	if (strlen(value) < CONFIG_SECRET_MIN)
 		return "is shorter than 32 bytes: make one with `openssl rand -hex 32`";
@@ -55,313 +54,210 @@ take_secret_into(char out[static CONFIG_SECRET_SIZE], const char *value)
 		return "is a PEM file, not a secret: make one with `openssl rand -hex 32`";
 	if (is_placeholder(value))
 		return "is a placeholder: make one with `openssl rand -hex 32`";
-	if (!text_copy(out, CONFIG_SECRET_SIZE, value))
-		return "is longer than 512 bytes";
 	return NULL;
 }
 
 static const char *
-take_secret(struct config *config, const char *value)
+check_path(const char *value)
 {
-	return take_secret_into(config->secret, value);
+	return value[0] == '/' ? NULL : "is not an absolute path";
 }
 
 static const char *
-take_secret_previous(struct config *config, const char *value)
+check_seconds(const char *value)
 {
-	return take_secret_into(config->secret_previous, value);
-}
-
-/* Keep the path as it is without symbolic links, to be compared with a document root. */
-static const char *
-take_file_path(char out[static CONFIG_PATH_SIZE], const char *value)
-{
-	char real[PATH_MAX];
-
-	if (value[0] != '/')
-		return "is not an absolute path";
-	if (realpath(value, real) == NULL)
-		return strerror(errno);
-	if (!text_copy(out, CONFIG_PATH_SIZE, real))
-		return "is longer than 1,023 bytes";
+	/* strtol() alone would also take signs, spaces and a tail. */
+	if (strlen(value) > 8 || !text_is_made_of(value, strlen(value), DIGITS) ||
+	    strtol(value, NULL, 10) < 1)
+		return "is not a number of seconds from 1 to 99999999";
 	return NULL;
 }
 
 static const char *
-take_users(struct config *config, const char *value)
+check_issuer(const char *value)
 {
-	return take_file_path(config->users, value);
-}
-
-static const char *
-take_pages(struct config *config, const char *value)
-{
-	const char *wrong = take_file_path(config->pages, value);
-	struct stat st;
-
-	if (wrong == NULL && (stat(config->pages, &st) != 0 || !S_ISDIR(st.st_mode)))
-		wrong = "is not a folder";
-	return wrong;
-}
-
-/* Decimal digits and nothing else: strtol() would also take signs, spaces and a tail. */
-static const char *
-take_seconds(long *out, const char *value, long max)
-{
-	if (strlen(value) > 9 || !text_is_made_of(value, strlen(value), DIGITS))
-		return "is not a number of seconds: decimal digits only";
-	*out = strtol(value, NULL, 10);
-	if (*out < 1 || *out > max)
-		return "is out of range: 1 to 86400 for a token, 1 to 31536000 for a session";
-	return NULL;
-}
-
-static const char *
-take_token_ttl(struct config *config, const char *value)
-{
-	return take_seconds(&config->token_ttl, value, CONFIG_TOKEN_TTL_MAX);
-}
-
-static const char *
-take_session_ttl(struct config *config, const char *value)
-{
-	return take_seconds(&config->session_ttl, value, CONFIG_SESSION_TTL_MAX);
-}
-
-static const char *
-take_issuer(struct config *config, const char *value)
-{
-	for (const char *at = value; *at != '\0'; at++) {
-		if (!isgraph((unsigned char)*at))
+	for (; *value != '\0'; value++) {
+		if (!isgraph((unsigned char)*value))
 			return "has a character that is not printable ASCII";
 	}
-	return text_copy(config->issuer, sizeof(config->issuer), value)
-	    ? NULL
-	    : "is longer than 127 bytes";
+	return NULL;
 }
 
 static const char *
-take_title(struct config *config, const char *value)
+check_title(const char *value)
 {
-	if (!text_is_utf8(value, strlen(value)))
-		return "is not UTF-8";
-	return text_copy(config->title, sizeof(config->title), value)
-	    ? NULL
-	    : "is longer than 127 bytes";
+	return text_is_utf8(value, strlen(value)) ? NULL : "is not UTF-8";
 }
 
 static const char *
-take_origin(struct config *config, const char *value)
+check_origin(const char *value)
 {
 	const char *host = strstr(value, "://");
 
-	if (strncasecmp(value, "http://", 7) != 0 && strncasecmp(value, "https://", 8) != 0)
-		return "is not an origin such as https://example.org";
-	host += strlen("://");
-	if (!text_is_made_of(host, strlen(host), LETTERS DIGITS ".-:[]") || host[0] == '\0')
-		return "is not an origin such as https://example.org, without a path or a slash";
-	return text_copy(config->origin, sizeof(config->origin), value)
-	    ? NULL
-	    : "is longer than 255 bytes";
+	if ((strncasecmp(value, "http://", 7) != 0 && strncasecmp(value, "https://", 8) != 0) ||
+	    host[3] == '\0' || !text_is_made_of(host + 3, strlen(host + 3), LETTERS DIGITS ".-:[]"))
+		return "is not an origin such as https://example.org, with nothing after the host";
+	return NULL;
 }
 
 static const char *
-take_cookie(struct config *config, const char *value)
+check_cookie(const char *value)
 {
 	if (!text_is_made_of(value, strlen(value), LETTERS DIGITS "!#$%&'*+-.^_`|~"))
 		return "is not a cookie name: RFC 6265, section 4.1.1";
-	return text_copy(config->cookie, sizeof(config->cookie), value)
-	    ? NULL
-	    : "is longer than 127 bytes";
+	return NULL;
 }
 
 static const char *
-take_url(char out[static CONFIG_URL_SIZE], const char *value)
+check_url(const char *value)
 {
 	if (value[0] != '/' || value[1] == '/' ||
 	    !text_is_made_of(value, strlen(value), LETTERS DIGITS "-._~/!$&'()*+,;=:@%"))
 		return "is not the path of a URL such as /login";
-	return text_copy(out, CONFIG_URL_SIZE, value) ? NULL : "is longer than 255 bytes";
+	return NULL;
 }
 
-static const char *
-take_login(struct config *config, const char *value)
-{
-	return take_url(config->login, value);
-}
+#define FIELD(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
 
-static const char *
-take_logout(struct config *config, const char *value)
-{
-	return take_url(config->logout, value);
-}
-
-static const char *
-take_home(struct config *config, const char *value)
-{
-	return take_url(config->home, value);
-}
-
+/* A setting that has no fallback is required. */
 static const struct setting {
 	const char *name;
-	const char *(*take)(struct config *config, const char *value);
-	bool required;
+	size_t offset, size;
+	const char *(*check)(const char *value);
+	const char *fallback;
 } settings[] = {
-	{ "POSTERN_SECRET", take_secret, true },
-	{ "POSTERN_SECRET_PREVIOUS", take_secret_previous, false },
-	{ "POSTERN_USERS", take_users, true },
-	{ "POSTERN_TOKEN_TTL", take_token_ttl, false },
-	{ "POSTERN_SESSION_TTL", take_session_ttl, false },
-	{ "POSTERN_ISSUER", take_issuer, false },
-	{ "POSTERN_ORIGIN", take_origin, false },
-	{ "POSTERN_COOKIE", take_cookie, false },
-	{ "POSTERN_LOGIN", take_login, false },
-	{ "POSTERN_LOGOUT", take_logout, false },
-	{ "POSTERN_HOME", take_home, false },
-	{ "POSTERN_PAGES", take_pages, false },
-	{ "POSTERN_TITLE", take_title, false },
+	{ "POSTERN_SECRET", FIELD(secret), check_secret, NULL },
+	{ "POSTERN_SECRET_PREVIOUS", FIELD(secret_previous), check_secret, "" },
+	{ "POSTERN_USERS", FIELD(users), check_path, NULL },
+	{ "POSTERN_TOKEN_TTL", FIELD(token_ttl), check_seconds, "300" },
+	{ "POSTERN_SESSION_TTL", FIELD(session_ttl), check_seconds, "28800" },
+	{ "POSTERN_ISSUER", FIELD(issuer), check_issuer, "postern" },
+	{ "POSTERN_ORIGIN", FIELD(origin), check_origin, "" },
+	{ "POSTERN_COOKIE", FIELD(cookie), check_cookie, "" },
+	{ "POSTERN_LOGIN", FIELD(login), check_url, "/login" },
+	{ "POSTERN_LOGOUT", FIELD(logout), check_url, "/logout" },
+	{ "POSTERN_HOME", FIELD(home), check_url, "/welcome" },
+	{ "POSTERN_PAGES", FIELD(pages), check_path, "" },
+	{ "POSTERN_TITLE", FIELD(title), check_title, "Sign in" },
 };
 
 enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
 
-/* Names that begin like a setting and are none: the first says where, the others are of a request. */
-static const char *const not_settings[] = { "POSTERN_ENV", "POSTERN_GATE", "POSTERN_REQUIRE" };
+/* Store a value that is not empty. NULL, or what is wrong with it. */
+static const char *
+take(struct config *config, const struct setting *setting, const char *value)
+{
+	char *field = (char *)config + setting->offset;
+	const char *wrong = setting->check(value);
 
-/* The place of a setting in the table, or SETTINGS. */
+	if (wrong == NULL && setting->check == check_seconds)
+		*(long *)(void *)field = strtol(value, NULL, 10);
+	else if (wrong == NULL && !text_copy(field, setting->size, value))
+		wrong = "is too long";
+	return wrong;
+}
+
+/* The place of the setting whose name is these bytes, or SETTINGS. */
 static size_t
 find_setting(const char *name, size_t length)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < SETTINGS; i++) {
-		if (strlen(settings[i].name) == length &&
-		    memcmp(settings[i].name, name, length) == 0)
-			break;
-	}
+	while (i < SETTINGS &&
+	    (strlen(settings[i].name) != length || memcmp(settings[i].name, name, length) != 0))
+		i++;
 	return i;
 }
 
-/* Has the process environment a POSTERN_ name that we do not know? */
+/* Is there a POSTERN_ name in the process environment that we do not know? */
 static bool
 environment_is_known(char why[static CONFIG_WHY_SIZE])
 {
 	for (char **entry = environ; *entry != NULL; entry++) {
-		size_t length = strcspn(*entry, "=");
-		bool known = !text_begins(*entry, "POSTERN_") ||
-		    find_setting(*entry, length) < SETTINGS;
+		int length = (int)strcspn(*entry, "=");
 
-		for (size_t i = 0; i < sizeof(not_settings) / sizeof(not_settings[0]); i++)
-			known = known ||
-			    (strlen(not_settings[i]) == length &&
-				text_begins(*entry, not_settings[i]));
-		if (!known) {
-			text_format(why, CONFIG_WHY_SIZE,
-			    "%.*s is not a setting: see postern.env(5)",
-			    length > 60 ? 60 : (int)length, *entry);
-			return false;
-		}
+		/* One says where the settings are, two are parameters of a request. */
+		if (!text_begins(*entry, "POSTERN_") || text_begins(*entry, "POSTERN_ENV=") ||
+		    text_begins(*entry, "POSTERN_GATE=") ||
+		    text_begins(*entry, "POSTERN_REQUIRE=") ||
+		    find_setting(*entry, (size_t)length) < SETTINGS)
+			continue;
+		text_format(why, CONFIG_WHY_SIZE, "%.*s is not a setting",
+		    length > 60 ? 60 : length, *entry);
+		return false;
 	}
 	return true;
 }
 
-/* NULL, or what would make systemd and docker disagree about this value. */
-static const char *
-ambiguous(const char *value)
-{
-	size_t length = strlen(value);
-
-	if (value[0] == '"' || value[0] == '\'')
-		return "has quotes around its value: take them away";
-	if (length > 0 && (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1])))
-		return "has a space before or after its value: take it away";
-	if (strchr(value, '\\') != NULL)
-		return "has a backslash in its value";
-	return NULL;
-}
-
-/* Remember the value of one line of the environment file. */
+/* Remember the value of one line of the environment file. NULL, or what is wrong with it. */
 static const char *
 read_line(char *line, const char *values[static SETTINGS])
 {
-	char *equals = strchr(line, '=');
-	size_t place;
+	size_t name = strcspn(line, "="), place = find_setting(line, name), length;
+	const char *value = line + name + 1;
 
 	if (line[0] == '\0' || line[0] == '#')
 		return NULL;
-	if (equals == NULL)
+	if (line[name] == '\0')
 		return "is neither KEY=value nor a # comment";
-	place = find_setting(line, (size_t)(equals - line));
 	if (place == SETTINGS)
-		return text_begins(line, "POSTERN_") ? "is not a setting: see postern.env(5)" : NULL;
+		return text_begins(line, "POSTERN_") ? "is not a setting" : NULL;
 	if (values[place] != NULL)
 		return "is set twice";
-	values[place] = equals + 1;
-	return ambiguous(values[place]);
+	values[place] = value;
+	/* Where systemd and docker would not read the same, nobody knows what is meant. */
+	length = strlen(value);
+	if (value[0] == '"' || value[0] == '\'')
+		return "has quotes around its value: take them away";
+	if (length > 0 &&
+	    (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1])))
+		return "has a space before or after its value: take it away";
+	return strchr(value, '\\') != NULL ? "has a backslash in its value" : NULL;
 }
 
 static bool
 read_lines(struct file *file, const char *path, const char *values[static SETTINGS],
     char why[static CONFIG_WHY_SIZE])
 {
-	char *line = file->text;
-	const char *wrong = NULL;
-
-	if (strlen(file->text) != file->length) {
-		text_format(why, CONFIG_WHY_SIZE, "%s has a NUL byte", path);
-		return false;
-	}
 	/* Editors of Windows begin a file with a byte order mark and end lines with CR LF. */
-	if (text_begins(line, "\xef\xbb\xbf"))
-		line += 3;
-	for (int number = 1; line != NULL && wrong == NULL; number++) {
-		char *next = strchr(line, '\n');
-		size_t length;
+	char *rest = file->text + (text_begins(file->text, "\xef\xbb\xbf") ? 3 : 0), *line;
+	const char *wrong = strlen(file->text) == file->length ? NULL : "has a NUL byte";
+	int number = 0, shown = 0;
 
-		if (next != NULL)
-			*next++ = '\0';
-		length = strlen(line);
+	while (wrong == NULL && (line = strsep(&rest, "\n")) != NULL) {
+		size_t length = strlen(line);
+
 		if (length > 0 && line[length - 1] == '\r')
 			line[length - 1] = '\0';
-		/* Not a byte of the line but a key of ours: it may be a secret in the wrong place. */
-		if ((wrong = read_line(line, values)) != NULL)
-			text_format(why, CONFIG_WHY_SIZE, "line %d of %.300s: %.*s %s", number, path,
-			    text_begins(line, "POSTERN_") ? (int)strcspn(line, "= ") : 0, line, wrong);
-		line = next;
+		number++;
+		/* Only a name of ours is shown: the rest may be a secret in the wrong place. */
+		shown = text_begins(line, "POSTERN_") ? (int)strcspn(line, "= ") : 0;
+		wrong = read_line(line, values);
 	}
+	if (wrong != NULL)
+		text_format(why, CONFIG_WHY_SIZE, "%s, line %d: %.*s%s%s", path, number, shown,
+		    shown > 0 ? line : "", shown > 0 ? " " : "", wrong);
 	return wrong == NULL;
 }
 
-/* The folder `up` levels above the program's own, followed by `tail`. */
+/* The `i`th place to look for the environment file: the last one is of the system. */
 static bool
-beside_program(char out[static CONFIG_PATH_SIZE], int up, const char *tail)
+env_place(char out[static PLACE_SIZE], int i)
 {
-	char program[CONFIG_PATH_SIZE];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	char program[PLACE_SIZE] = "";
 
-	if (length <= 0)
+	if (i == 2)
+		return text_copy(out, PLACE_SIZE, "/etc/postern/postern.env");
+	if (readlink("/proc/self/exe", program, sizeof(program) - 1) <= 0)
 		return false;
-	program[length] = '\0';
-	for (; up >= 0; up--) {
+	for (int up = 0; up < i + 2; up++) {
 		char *slash = strrchr(program, '/');
 
 		if (slash == NULL)
 			return false;
 		*slash = '\0';
 	}
-	return text_format(out, CONFIG_PATH_SIZE, "%s%s", program, tail);
-}
-
-/* The `i`th place to look for the environment file. */
-static bool
-env_place(char out[static CONFIG_PATH_SIZE], int i)
-{
-	switch (i) {
-	case 0:
-	case 1:
-		return beside_program(out, i + 1, "/.htpostern/postern.env");
-	default:
-		return text_copy(out, CONFIG_PATH_SIZE, "/etc/postern/postern.env");
-	}
+	return text_format(out, PLACE_SIZE, "%s/.htpostern/postern.env", program);
 }
 
 /*
@@ -369,62 +265,41 @@ env_place(char out[static CONFIG_PATH_SIZE], int i)
  * but not for us to read, as where systemd reads it and hands us what it says.
  */
 static bool
-find_env(char path[static CONFIG_PATH_SIZE], char hidden[static CONFIG_PATH_SIZE])
+find_env(char path[static PLACE_SIZE], char hidden[static PLACE_SIZE])
 {
 	const char *named = getenv("POSTERN_ENV");
 
 	hidden[0] = '\0';
 	if (named != NULL && named[0] != '\0')
-		return text_copy(path, CONFIG_PATH_SIZE, named);
+		return text_copy(path, PLACE_SIZE, named);
 	for (int i = 0; i < 3; i++) {
 		if (!env_place(path, i))
 			continue;
 		if (access(path, R_OK) == 0)
 			return true;
 		if (errno != ENOENT && errno != ENOTDIR)
-			text_copy(hidden, CONFIG_PATH_SIZE, path);
+			text_copy(hidden, PLACE_SIZE, path);
 	}
 	return false;
 }
 
-static void
-set_defaults(struct config *config)
-{
-	*config = (struct config){
-		.token_ttl = 300,
-		.session_ttl = 28800,
-		.issuer = "postern",
-		.login = "/login",
-		.logout = "/logout",
-		.home = "/welcome",
-		.title = "Sign in",
-	};
-}
-
-/* What follows from the values of more than one setting. */
-static void
-conclude(struct config *config)
-{
-	bool https = strncasecmp(config->origin, "https:", 6) == 0;
-
-	if (config->cookie[0] == '\0')
-		text_copy(config->cookie, sizeof(config->cookie), https ? "__Host-token" : "token");
-	config->secure = https || text_begins(config->cookie, "__");
-}
-
+/* Take each setting from the process environment, else from the file, else its fallback. */
 static bool
 take_all(struct config *config, const char *values[static SETTINGS], const char *hidden,
     char why[static CONFIG_WHY_SIZE])
 {
 	for (size_t i = 0; i < SETTINGS; i++) {
-		const char *own = getenv(settings[i].name);
-		const char *value = own != NULL && own[0] != '\0' ? own : values[i];
+		const char *value = getenv(settings[i].name);
 		const char *wrong = NULL;
 
-		if (value != NULL && value[0] != '\0')
-			wrong = settings[i].take(config, value);
-		else if (settings[i].required)
-			wrong = "is missing: set it in the environment file, see postern.env(5)";
+		if (value == NULL || value[0] == '\0')
+			value = values[i];
+		if (value == NULL || value[0] == '\0')
+			value = settings[i].fallback;
+		if (value == NULL)
+			wrong = "is missing: set it in the environment file, see README.md";
+		else if (value[0] != '\0')
+			wrong = take(config, &settings[i], value);
 		if (wrong != NULL) {
 			text_format(why, CONFIG_WHY_SIZE, "%s %s%s%s", settings[i].name, wrong,
 			    hidden[0] != '\0' ? "; not allowed to read " : "", hidden);
@@ -437,27 +312,32 @@ take_all(struct config *config, const char *values[static SETTINGS], const char 
 static bool
 load(struct config *config, struct file *file, time_t now, char why[static CONFIG_WHY_SIZE])
 {
-	char path[CONFIG_PATH_SIZE], hidden[CONFIG_PATH_SIZE], reason[FILE_WHY_SIZE];
+	char path[PLACE_SIZE], hidden[PLACE_SIZE], reason[FILE_WHY_SIZE];
 	const char *values[SETTINGS] = { NULL };
+	bool https;
 
 	if (!environment_is_known(why))
 		return false;
 	if (find_env(path, hidden)) {
-		if (file_read(file, path, ENV_FILE_MAX, true, now, reason) != FILE_READ) {
-			text_format(why, CONFIG_WHY_SIZE, "the environment file %.300s: %s", path, reason);
+		text_copy(config->env, sizeof(config->env), path);
+		if (file_read(file, path, ENV_FILE_MAX, true, now, reason) == FILE_FAULT) {
+			text_format(why, CONFIG_WHY_SIZE, "the environment file %s: %s", path,
+			    reason);
 			return false;
 		}
-		if (take_file_path(config->env, path) != NULL ||
-		    !read_lines(file, path, values, why))
+		if (!read_lines(file, path, values, why))
 			return false;
 	}
 	if (!take_all(config, values, hidden, why))
 		return false;
 	if (!file_is_private(config->users, reason)) {
-		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %.300s: %s", config->users, reason);
+		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %s: %s", config->users, reason);
 		return false;
 	}
-	conclude(config);
+	https = strncasecmp(config->origin, "https:", 6) == 0;
+	if (config->cookie[0] == '\0')
+		text_copy(config->cookie, sizeof(config->cookie), https ? "__Host-token" : "token");
+	config->secure = https || text_begins(config->cookie, "__");
 	return true;
 }
 
@@ -467,14 +347,11 @@ config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE])
 	struct file file = { 0 };
 	bool right;
 
-	/* Never without a reason, not even where a text below did not fit. */
-	text_copy(why, CONFIG_WHY_SIZE, "the environment file cannot be read");
-	set_defaults(config);
+	*config = (struct config){ .secure = true };
+	why[0] = '\0';
 	right = load(config, &file, now, why);
 	file_forget(&file);
-	if (right)
-		why[0] = '\0';
-	else
+	if (!right)
 		secret_wipe(config, sizeof(*config));
 	return right;
 }
@@ -489,6 +366,6 @@ config_is_served(const struct config *config, const char *document_root,
 		return false;
 	text_format(why, CONFIG_WHY_SIZE,
 	    "%s lies in the document root, where the web server hands it out: move it away",
-	    env ? "the environment file" : "POSTERN_USERS");
+	    env ? config->env : config->users);
 	return true;
 }

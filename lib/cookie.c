@@ -44,6 +44,7 @@ bool
 cookie_set(char out[static COOKIE_SET_SIZE], const char *name, const char *value, long max_age,
     bool secure)
 {
-	return text_format(out, COOKIE_SET_SIZE, "%s=%s; Path=/; Max-Age=%ld; HttpOnly; SameSite=Lax%s",
-	    name, value, max_age, secure ? "; Secure" : "");
+	return text_format(out, COOKIE_SET_SIZE,
+	    "%s=%s; Path=/; Max-Age=%ld; HttpOnly; SameSite=Lax%s", name, value, max_age,
+	    secure ? "; Secure" : "");
 }

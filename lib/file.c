@@ -16,7 +16,8 @@ static const char *
 distrust(const struct stat *st)
 {
 	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return "belongs to another user: chown it to root or to the user that runs this program";
+		return "belongs to another user: chown it to root or to the user that runs this "
+		       "program";
 	if ((st->st_mode & S_IRWXO) != 0)
 		return "is open to others: chmod 600";
 	if ((st->st_mode & (S_IWGRP | S_IXGRP)) != 0)
@@ -157,13 +158,12 @@ file_forget(struct file *file)
 bool
 file_is_served(const char *path, const char *root)
 {
-	char real[PATH_MAX];
+	char real_path[PATH_MAX], real_root[PATH_MAX];
 	size_t length;
 
-	if (root[0] == '\0' || realpath(root, real) == NULL)
+	if (realpath(path, real_path) == NULL || realpath(root, real_root) == NULL)
 		return false;
-	length = strcmp(real, "/") == 0 ? 0 : strlen(real);
-	if (strncmp(path, real, length) != 0 || path[length] != '/')
-		return false;
-	return strstr(path + length, "/.ht") == NULL;
+	length = strcmp(real_root, "/") == 0 ? 0 : strlen(real_root);
+	return strncmp(real_path, real_root, length) == 0 && real_path[length] == '/' &&
+	    strstr(real_path + length, "/.ht") == NULL;
 }

@@ -22,9 +22,9 @@ struct file {
 };
 
 enum file_read {
-	FILE_FAULT,	/* `why` says what is the matter; `file` is emptied */
+	FILE_FAULT,     /* `why` says what is the matter; `file` is emptied */
 	FILE_UNCHANGED, /* `file` holds it already */
-	FILE_READ,	/* `file` holds it now */
+	FILE_READ,      /* `file` holds it now */
 };
 
 /*
@@ -46,9 +46,8 @@ bool file_is_private(const char *path, char why[static FILE_WHY_SIZE]);
 void file_forget(struct file *file);
 
 /*
- * Could a web server whose document root is `root` hand out `path` (an absolute one, without
- * symbolic links)? It could if the file lies below the root and no part of its path from
- * there on begins with `.ht`.
+ * Could a web server whose document root is `root` hand out the file `path`? It could if the
+ * file lies below the root and no part of its path from there on begins with `.ht`.
  */
 bool file_is_served(const char *path, const char *root);
 

@@ -17,7 +17,7 @@ struct form {
 enum form_status {
 	FORM_OK,
 	FORM_MALFORMED, /* not what its type says, a field twice, a NUL, not UTF-8 */
-	FORM_TYPE,	/* neither a form nor JSON */
+	FORM_TYPE,      /* neither a form nor JSON */
 };
 
 /*

@@ -134,7 +134,6 @@ http_open(struct http *http)
 	if (open_fastcgi(http))
 		return true;
 	log_event(&log, "config", "reason=\"cannot serve FastCGI: %s\"", strerror(errno));
-	http_close(http);
 	return false;
 }
 
@@ -142,10 +141,6 @@ void
 http_close(struct http *http)
 {
 	free(http->fastcgi);
-	http->fastcgi = NULL;
-	if (http->signals >= 0)
-		close(http->signals);
-	http->signals = -1;
 }
 
 /* -- time ----------------------------------------------------------------------------- */
@@ -178,41 +173,6 @@ set_timeout(int fd, int option, long left)
 
 /* -- a request comes in --------------------------------------------------------------- */
 
-/* Wait until somebody connects. False when a signal tells us to stop. */
-static bool
-wait_for_peer(int signals)
-{
-	struct pollfd on[] = { { .fd = signals, .events = POLLIN },
-		{ .fd = STDIN_FILENO, .events = POLLIN } };
-
-	while (poll(on, 2, -1) < 0) {
-		if (errno != EINTR)
-			return false;
-	}
-	return on[0].revents == 0;
-}
-
-/* Can the listening socket go on after this error of accept(2)? */
-static bool
-may_go_on(int error)
-{
-	switch (error) {
-	case EAGAIN: /* a sibling took it */
-	case EINTR:
-	case ECONNABORTED:
-	case EPROTO:
-		return true;
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		poll(NULL, 0, 100); /* the system is short of something: do not spin */
-		return true;
-	default:
-		return false;
-	}
-}
-
 /*
  * Give libfcgi a connection that we accepted, as one kept from the request before. Its own
  * accept waits for a peer that says nothing, for two seconds or for ever.
@@ -235,15 +195,21 @@ take_connection(struct FCGX_Request *fastcgi, int fd)
 static bool
 accept_fastcgi(struct http *http)
 {
-	while (wait_for_peer(http->signals)) {
-		int fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
+	struct pollfd on[] = { { .fd = http->signals, .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN } };
 
+	for (;;) {
+		int fd, ready = poll(on, 2, -1);
+
+		if (ready > 0 && on[0].revents != 0)
+			return false;
+		fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0 && take_connection(http->fastcgi, fd))
 			return true;
-		if (fd < 0 && !may_go_on(errno))
-			return false;
+		/* A sibling took it, the peer has gone, or the system is short of something. */
+		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
+			poll(NULL, 0, 100);
 	}
-	return false;
 }
 
 static void

@@ -15,31 +15,31 @@
 struct FCGX_Request;
 
 enum {
-	HTTP_COOKIES_MAX = 16,	 /* Cookie headers of one request */
+	HTTP_COOKIES_MAX = 16,    /* Cookie headers of one request */
 	HTTP_HEADERS_SIZE = 4096, /* of a reply: what nginx takes, with the NUL */
 	HTTP_SEGMENT_SIZE = 1024,
-	HTTP_SECONDS = 10,	 /* a peer's time to send or take what it must */
+	HTTP_SECONDS = 10, /* a peer's time to send or take what it must */
 };
 
 /* One request. Its texts live until http_finish(); what was not sent is an empty text. */
 struct http {
 	const char *method;
 	const char *script_name, *path_info; /* only one after the other do they mean anything */
-	const char *query, *uri;	     /* QUERY_STRING; REQUEST_URI, as the client wrote it */
+	const char *query, *uri;             /* QUERY_STRING; REQUEST_URI, as the client wrote it */
 	const char *content_type, *content_length;
 	const char *remote_addr, *https, *document_root;
 	const char *host, *origin, *accept, *authorization, *fetch_site, *fetch_mode, *upgrade;
 	const char *cookies[HTTP_COOKIES_MAX];
 	size_t cookie_count;
 	bool contradictory; /* a header that counts only once came twice and differs */
-	struct log log;	    /* where the log lines of this request go */
+	struct log log;     /* where the log lines of this request go */
 
 	/* The rest is http's own. */
 	struct FCGX_Request *fastcgi; /* NULL in plain CGI */
 	char headers[HTTP_HEADERS_SIZE];
 	size_t headers_length;
-	long deadline;	 /* milliseconds of the monotonic clock */
-	long body_left;	 /* bytes that may still come, or -1: until the end */
+	long deadline;   /* milliseconds of the monotonic clock */
+	long body_left;  /* bytes that may still come, or -1: until the end */
 	bool overflowed; /* the reply's headers did not fit, or had a control character */
 	bool sent, ended;
 	int signals; /* tells of SIGTERM and SIGUSR1, or -1 */
@@ -60,7 +60,7 @@ bool http_accept(struct http *http);
 enum http_body {
 	HTTP_BODY_OK,
 	HTTP_BODY_TOO_LARGE,
-	HTTP_BODY_LATE,	 /* not whole after HTTP_SECONDS */
+	HTTP_BODY_LATE,   /* not whole after HTTP_SECONDS */
 	HTTP_BODY_BROKEN, /* the server went away in the middle */
 };
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum {
-	LOG_TEXT_BYTES = 63,			/* of a quoted text, longer ones are cut */
+	LOG_TEXT_BYTES = 63,                    /* of a quoted text, longer ones are cut */
 	LOG_TEXT_SIZE = 4 * LOG_TEXT_BYTES + 3, /* every byte escaped, the quotes, the NUL */
 };
 

@@ -13,9 +13,9 @@
 struct origin {
 	const char *method;
 	const char *fetch_site; /* Sec-Fetch-Site */
-	const char *origin;	/* Origin */
-	const char *host;	/* Host */
-	const char *upgrade;	/* Upgrade */
+	const char *origin;     /* Origin */
+	const char *host;       /* Host */
+	const char *upgrade;    /* Upgrade */
 };
 
 /*

@@ -39,7 +39,8 @@ static const struct builtin {
 	[PAGE_STYLE] = { "style.css", style_css },
 };
 
-/* The page of this name in the folder. True also where there is none, and the built-in one stays. */
+/* The page of this name in the folder. True also where there is none, and the built-in one stays.
+ */
 static bool
 load_own(struct pages *pages, size_t page, const char *folder, char why[static PAGE_WHY_SIZE])
 {

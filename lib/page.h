@@ -13,8 +13,8 @@
 #include <stddef.h>
 
 enum {
-	PAGE_FILE_MAX = 32768,	/* bytes of a template, and of the style */
-	PAGE_SIZE = 131072,	/* of a filled page, with the NUL */
+	PAGE_FILE_MAX = 32768,     /* bytes of a template, and of the style */
+	PAGE_SIZE = 131072,        /* of a filled page, with the NUL */
 	PAGE_STYLE_HASH_SIZE = 45, /* SHA-256 in base64, with the NUL */
 	PAGE_WHY_SIZE = 256,
 };
@@ -32,9 +32,9 @@ enum page {
 /* Zero one before the first pages_load(); pages_forget() ends it. */
 struct pages {
 	const char *text[PAGE_COUNT];
-	char *own[PAGE_COUNT];			   /* those from the folder; NULL for a built-in one */
+	char *own[PAGE_COUNT];                 /* those from the folder; NULL for a built-in one */
 	char style_hash[PAGE_STYLE_HASH_SIZE]; /* for a Content-Security-Policy */
-	const char *title;			   /* the caller's; kept, not copied */
+	const char *title;                     /* the caller's; kept, not copied */
 };
 
 struct page_slot {

@@ -80,7 +80,8 @@ send_json(struct http *http, int status, const char *challenge, const char *mess
 	} else {
 		/* Out of memory: what was to be granted is not, no cookie goes out. */
 		http_clear_headers(http);
-		send_with(http, 500, challenge, type, "", "{\"message\":\"Internal Server Error\"}");
+		send_with(http, 500, challenge, type, "",
+		    "{\"message\":\"Internal Server Error\"}");
 	}
 	json_object_put(string);
 	json_object_put(object);
@@ -136,7 +137,8 @@ reply_error(struct http *http, int status, const struct pages *pages)
 	};
 
 	if (http_is_browser(http))
-		reply_page(http, status, pages, PAGE_MESSAGE, slots, sizeof(slots) / sizeof(slots[0]));
+		reply_page(http, status, pages, PAGE_MESSAGE, slots,
+		    sizeof(slots) / sizeof(slots[0]));
 	else
 		reply_json(http, status, http_reason(status));
 }

@@ -59,7 +59,8 @@ session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_p
 	struct token token = { .issued = now, .auth_time = now };
 
 	out[0] = '\0';
-	*seconds = config->token_ttl < config->session_ttl ? config->token_ttl : config->session_ttl;
+	*seconds =
+	    config->token_ttl < config->session_ttl ? config->token_ttl : config->session_ttl;
 	token.expires = now + *seconds;
 	return text_copy(token.user, sizeof(token.user), user) && new_sid(token.sid) &&
 	    digest_line(token.pwv, policy, user, hash) &&
@@ -122,9 +123,8 @@ bearer(const char *authorization)
 }
 
 enum session
-session_check(struct token *token, const struct session_policy *policy,
-    const char *const cookies[], size_t count, const char *authorization, time_t now,
-    const char **why)
+session_check(struct token *token, const struct session_policy *policy, const char *const cookies[],
+    size_t count, const char *authorization, time_t now, const char **why)
 {
 	const char *bearer_token = bearer(authorization);
 	struct found found = { .why = "" };

@@ -24,10 +24,10 @@ struct session_policy {
 };
 
 enum session {
-	SESSION_NONE,	    /* no token came */
-	SESSION_BAD,	    /* the cookie is not good, or two good ones are of two sessions */
+	SESSION_NONE,       /* no token came */
+	SESSION_BAD,        /* the cookie is not good, or two good ones are of two sessions */
 	SESSION_BAD_BEARER, /* the token in Authorization is not good */
-	SESSION_BOTH,	    /* a cookie and a bearer token at once: which one is meant? */
+	SESSION_BOTH,       /* a cookie and a bearer token at once: which one is meant? */
 	SESSION_GOOD,
 };
 

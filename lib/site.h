@@ -18,9 +18,9 @@ struct site {
 	struct session_policy policy;
 	struct pages pages; /* the built-in ones while the settings are wrong */
 	bool ready;
-	time_t tried, told;	   /* when the settings were read, and a request's log heard of them */
-	char why[CONFIG_WHY_SIZE]; /* what is wrong with them, or empty */
-	char root[CONFIG_PATH_SIZE]; /* the last document root that none of our files lies in */
+	time_t tried, told; /* when the settings were read, and a request's log heard of them */
+	char why[CONFIG_WHY_SIZE];   /* what is wrong with them, or empty */
+	char root[CONFIG_LONG_SIZE]; /* the last document root that none of our files lies in */
 };
 
 /* Read the settings. False when they are wrong: that is said on file descriptor 2. */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 enum {
-	TARGET_SIZE = 1025,	     /* the longest target, with the NUL */
+	TARGET_SIZE = 1025,          /* the longest target, with the NUL */
 	TARGET_LOCATION_SIZE = 2048, /* so that a whole reply's header fits nginx's 4 KiB */
 };
 

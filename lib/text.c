@@ -31,54 +31,29 @@ text_format(char *out, size_t size, const char *format, ...)
 	return false;
 }
 
-/* How many bytes the character at `at` takes, or 0 when it is not UTF-8. */
-static size_t
-utf8_character(const unsigned char *at, size_t left)
-{
-	/* The second byte's range is narrower after some first bytes: RFC 3629, section 4. */
-	static const struct {
-		unsigned char first, last, low, high;
-		size_t length;
-	} forms[] = {
-		{ 0x00, 0x7f, 0x00, 0x00, 1 },
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (at[0] < forms[i].first || at[0] > forms[i].last)
-			continue;
-		if (forms[i].length > left)
-			return 0;
-		if (forms[i].length > 1 && (at[1] < forms[i].low || at[1] > forms[i].high))
-			return 0;
-		for (size_t k = 2; k < forms[i].length; k++) {
-			if ((at[k] & 0xc0) != 0x80)
-				return 0;
-		}
-		return forms[i].length;
-	}
-	return 0;
-}
-
 bool
 text_is_utf8(const char *text, size_t length)
 {
-	const unsigned char *at = (const unsigned char *)text;
+	/* The least code point that needs so many bytes more than one: less is overlong. */
+	static const unsigned long least[] = { 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *at = (const unsigned char *)text, *end = at + length;
 
-	while (length > 0) {
-		size_t step = utf8_character(at, length);
+	while (at < end) {
+		unsigned long point = *at++;
+		int more = point < 0x80 ? 0 : point < 0xe0 ? 1 : point < 0xf0 ? 2 : 3;
 
-		if (step == 0)
+		if (more == 0)
+			continue;
+		if (point < 0xc0 || point > 0xf7 || end - at < more)
 			return false;
-		at += step;
-		length -= step;
+		point &= 0x3fUL >> more;
+		for (int i = 0; i < more; i++, at++) {
+			if ((*at & 0xc0) != 0x80)
+				return false;
+			point = point << 6 | (*at & 0x3f);
+		}
+		if (point < least[more] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
+			return false;
 	}
 	return true;
 }

@@ -191,8 +191,9 @@ encode(char out[static TOKEN_SIZE], jwt_t *jwt)
 static bool
 add_all(jwt_t *jwt, const struct token *token, const struct token_key *key, const char *issuer)
 {
-	return jwt_add_header(jwt, "kid", key->kid) == 0 && jwt_add_grant(jwt, "iss", issuer) == 0 &&
-	    jwt_add_grant(jwt, "aud", AUDIENCE) == 0 && jwt_add_grant(jwt, "sub", token->user) == 0 &&
+	return jwt_add_header(jwt, "kid", key->kid) == 0 &&
+	    jwt_add_grant(jwt, "iss", issuer) == 0 && jwt_add_grant(jwt, "aud", AUDIENCE) == 0 &&
+	    jwt_add_grant(jwt, "sub", token->user) == 0 &&
 	    jwt_add_grant(jwt, "sid", token->sid) == 0 &&
 	    jwt_add_grant(jwt, "pwv", token->pwv) == 0 &&
 	    jwt_add_grant_int(jwt, "iat", token->issued) == 0 &&

@@ -49,8 +49,8 @@ bool token_key(struct token_key *key, const char *secret);
  * Write a new token to `out`. It is checked with token_verify() before it leaves.
  * False, with `out` emptied, when that check fails or on a fault.
  */
-bool token_sign(char out[static TOKEN_SIZE], const struct token *token,
-    const struct token_key *key, const struct token_rules *rules);
+bool token_sign(char out[static TOKEN_SIZE], const struct token *token, const struct token_key *key,
+    const struct token_rules *rules);
 
 /*
  * Check `text` against `count` keys, the current one first. True, with `token` filled, when it

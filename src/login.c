@@ -53,7 +53,8 @@ read_body(struct login *login)
 	int status = body_status[http_body(http, login->body, sizeof(login->body), &length)];
 
 	if (status == 0)
-		status = form_status[form_read(&login->form, login->body, length, http->content_type)];
+		status =
+		    form_status[form_read(&login->form, login->body, length, http->content_type)];
 	if (status == 0) {
 		take_next(login);
 		return true;
@@ -189,7 +190,8 @@ post_login(struct login *login)
 		refuse(login, NULL, "missing");
 	else if (strlen(form->password) >= PASSWORD_SIZE)
 		refuse(login, NULL, "length");
-	else if (!users_read(login->users, login->site->config.users, login->now, &login->http->log))
+	else if (!users_read(login->users, login->site->config.users, login->now,
+		     &login->http->log))
 		fail(login, 503, "users");
 	else
 		check_password(login, form->username, form->password);
@@ -240,8 +242,8 @@ answer(struct login *login)
 
 	http_last_segment(login->http, segment);
 	at_logout = ends("/logout", segment) || ends(config->logout, segment);
-	at_login = ends("/login", segment) || ends("/login.fcgi", segment) ||
-	    ends(config->login, segment);
+	at_login =
+	    ends("/login", segment) || ends("/login.fcgi", segment) || ends(config->login, segment);
 	if (!at_login && !at_logout) {
 		reply_error(login->http, 404, &login->site->pages);
 	} else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
