@@ -1,0 +1,188 @@
+"""What the tests stand on: the real programs, behind a real lighttpd, on free ports of loopback."""
+import http.client
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+import urllib.parse
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = ROOT / "build/san/cgi-bin"  # under sanitizers
+PLAIN = ROOT / "cgi-bin"  # as they are installed
+SECRET = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+USERS = {"admin": "password", "grace hopper".replace(" ", "-"): "pass&word=1+1%20é"}
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
+PROGRAM = {"Accept": "*/*"}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(what, seconds=15):
+    """Poll `what` until it is true; its last value."""
+    end = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < end, "nothing happened for %d s" % seconds
+        time.sleep(0.01)
+    return value
+
+
+def connects(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+def hashed(password, method="sha512crypt"):
+    made = subprocess.run(["mkpasswd", "-s", "-m", method], input=password.encode(),
+                          stdout=subprocess.PIPE, check=True)
+    return made.stdout.decode().strip()
+
+
+def write_private(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    path.write_text(text)
+
+
+def write_settings(folder, **settings):
+    """An environment file and a user file in `folder`; the path of the first."""
+    users = folder / "users"
+    write_private(users, "".join("%s:%s\n" % (n, hashed(p)) for n, p in USERS.items()))
+    settings = {"POSTERN_SECRET": SECRET, "POSTERN_USERS": users, **settings}
+    env = folder / "postern.env"
+    write_private(env, "".join("%s=%s\n" % s for s in settings.items()))
+    return env
+
+
+class Reply:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def token(self):
+        cookie = self.headers.get("Set-Cookie", "")
+        return cookie.partition("=")[2].partition(";")[0]
+
+
+class Site:
+    """A lighttpd in the foreground, stopped at the end; `login`, `logout`, `welcome` are paths."""
+
+    def __init__(self, folder, config, port, login="/login", logout="/logout", welcome="/welcome"):
+        self.folder, self.port = folder, port
+        self.login, self.logout, self.welcome = login, logout, welcome
+        self.log = folder / "lighttpd.log"
+        env = {**os.environ, "PORT": str(port),
+               "ASAN_OPTIONS": "log_path=%s" % (folder / "sanitizer")}
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(["/usr/sbin/lighttpd", "-D", "-f", config],
+                                            cwd=folder, env=env, stdout=log, stderr=log)
+        wait_until(lambda: self.process.poll() is not None or connects(port))
+        assert self.process.poll() is None, self.log.read_text()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+        said = "".join(f.read_text(errors="replace") for f in self.folder.rglob("*")
+                       if f.is_file() and (f.name.startswith("sanitizer") or f.suffix == ".log"))
+        assert "Sanitizer" not in said and "runtime error" not in said, said
+
+    def request(self, method, path, body=None, headers=PROGRAM, port=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
+        connection.request(method, path, body, dict(headers))
+        reply = Reply(connection.getresponse())
+        connection.close()
+        return reply
+
+    def get(self, path, headers=PROGRAM):
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path, fields=None, headers=PROGRAM):
+        """POST a form; `fields` may also be the body as it is."""
+        if isinstance(fields, dict):
+            fields = urllib.parse.urlencode(fields)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        return self.request("POST", path, fields, headers)
+
+    def sign_in(self, name="admin", password="password", **more):
+        return self.post(self.login, {"username": name, "password": password}, **more)
+
+
+def cookie(token, name="token"):
+    return {**PROGRAM, "Cookie": "%s=%s" % (name, token)}
+
+
+def fastcgi_site(folder, programs=PROGRAMS, **settings):
+    """The site of lighttpd.conf itself, with another folder to live in."""
+    (folder / "build/demo/www").mkdir(parents=True)
+    (folder / "cgi-bin").symlink_to(programs)
+    write_settings(folder / "build/demo", **settings)
+    return Site(folder, ROOT / "lighttpd.conf", free_port())
+
+
+CGI_CONFIG = """
+server.modules = ( "mod_cgi" )
+server.bind = "127.0.0.1"
+server.port = env.PORT
+server.document-root = var.CWD + "/www"
+server.breakagelog = var.CWD + "/breakage.log"
+cgi.assign = ( ".fcgi" => "" )
+"""
+
+
+def cgi_site(folder, programs=PROGRAMS, **settings):
+    """The same programs as plain CGI, their settings in the folder above their own."""
+    (folder / "www/cgi-bin").mkdir(parents=True)
+    for name in ("login.fcgi", "welcome.fcgi"):
+        shutil.copy(programs / name, folder / "www/cgi-bin")
+    write_settings(folder / "www/.htpostern", POSTERN_LOGIN="/cgi-bin/login.fcgi",
+                   POSTERN_LOGOUT="/cgi-bin/login.fcgi/logout",
+                   POSTERN_HOME="/cgi-bin/welcome.fcgi", **settings)
+    (folder / "lighttpd.conf").write_text(CGI_CONFIG)
+    return Site(folder, folder / "lighttpd.conf", free_port(), "/cgi-bin/login.fcgi",
+                "/cgi-bin/login.fcgi/logout", "/cgi-bin/welcome.fcgi")
+
+
+@pytest.fixture(scope="session", params=[fastcgi_site, cgi_site], ids=["fastcgi", "cgi"])
+def site(request, tmp_path_factory):
+    """Either way of running the programs: every test that asks for it runs twice."""
+    running = request.param(tmp_path_factory.mktemp("site"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def fastcgi(tmp_path_factory):
+    running = fastcgi_site(tmp_path_factory.mktemp("fastcgi"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def make_site(tmp_path_factory):
+    """Start sites of one's own; all are stopped at the end of the test."""
+    running = []
+
+    def start(kind=fastcgi_site, **settings):
+        running.append(kind(tmp_path_factory.mktemp("own"), **settings))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()

@@ -1,0 +1,112 @@
+"""Start a program by hand, as FastCGI or as plain CGI, and speak to it without a web server."""
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+
+from conftest import PROGRAMS, wait_until
+
+BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
+FORM = "application/x-www-form-urlencoded"
+
+
+def record(kind, content=b""):
+    return struct.pack("!BBHHBB", 1, kind, 1, len(content), 0, 0) + content
+
+
+def pair(name, value):
+    name, value = name.encode(), value if isinstance(value, bytes) else value.encode()
+    return b"".join(struct.pack("!I", len(x) | 1 << 31) for x in (name, value)) + name + value
+
+
+def parameters(method="GET", path="/welcome", **more):
+    """What a web server says of a request; a value of None is left out, a list comes often."""
+    said = {"GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": method, "SCRIPT_NAME": path,
+            "PATH_INFO": "", "QUERY_STRING": "", "REQUEST_URI": path, "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_HOST": "localhost", "CONTENT_LENGTH": "0", "HTTP_ACCEPT": "*/*", **more}
+    return [(n, v) for n, value in said.items() if value is not None
+            for v in (value if isinstance(value, list) else [value])]
+
+
+def opening(said, keep=False):
+    """Everything up to the body."""
+    return (record(BEGIN, struct.pack("!HB5x", 1, keep)) +
+            record(PARAMS, b"".join(pair(*one) for one in said)) + record(PARAMS))
+
+
+def read_reply(connection):
+    """Everything until the program closes the connection, by the type of record."""
+    data, streams = b"", {STDOUT: b"", STDERR: b"", END: b""}
+    while chunk := connection.recv(65536):
+        data += chunk
+    while data:
+        _, kind, _, length, padding, _ = struct.unpack("!BBHHBB", data[:8])
+        streams[kind] += data[8:8 + length]
+        data = data[8 + length + padding:]
+    return streams
+
+
+class Worker:
+    """One process of a program, its socket and its standard error."""
+
+    def __init__(self, folder, env, program="login.fcgi", programs=PROGRAMS, **environment):
+        self.path = str(folder / (program + ".socket"))
+        self.stderr = folder / (program + ".log")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen(64)
+        with open(self.stderr, "wb") as log:
+            self.process = subprocess.Popen(
+                [programs / program], stdin=listener, stderr=log,
+                env={**os.environ, "POSTERN_ENV": str(env), **environment})
+        listener.close()
+        # It has installed its signals once it has made its listener non-blocking.
+        wait_until(lambda: b"04000" in self._flags())
+
+    def _flags(self):
+        with open("/proc/%d/fdinfo/0" % self.process.pid, "rb") as info:
+            return info.read()
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(30)
+        connection.connect(self.path)
+        return connection
+
+    def ask(self, method="GET", path="/welcome", body=b"", **more):
+        """One request, whole; the text of the reply."""
+        with self.connect() as connection:
+            connection.sendall(opening(parameters(method, path, **more)) +
+                               (record(STDIN, body) if body else b"") + record(STDIN))
+            return read_reply(connection)[STDOUT].decode()
+
+    def sign_in(self, **more):
+        return self.ask("POST", "/login", b"username=admin&password=password",
+                        **{"CONTENT_TYPE": FORM, "CONTENT_LENGTH": "32", **more})
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def waits_in(self, call):
+        """Is it blocked in this system call?"""
+        with open("/proc/%d/syscall" % self.process.pid) as f:
+            return f.read().split()[0] == str(call)
+
+    def stop(self):
+        self.terminate()
+        assert self.process.wait(30) == 0, self.stderr.read_text()
+        said = self.stderr.read_text()
+        assert "Sanitizer" not in said and "runtime error" not in said, said
+
+
+def run_cgi(env, said, stdin, program="login.fcgi", arguments=(), programs=PROGRAMS):
+    """Run a program as plain CGI; the process."""
+    return subprocess.Popen([programs / program, *arguments], stdin=stdin, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE,
+                            env={"POSTERN_ENV": str(env), **dict(said)})
+
+
+def readable(descriptor, seconds):
+    return bool(select.select([descriptor], [], [], seconds)[0])
