@@ -122,7 +122,7 @@ test: test-packages
 	/usr/bin/python3 -m pytest -q tests/site
 
 unit: $(UNIT)
-	@set -e; for t in $(UNIT); do echo "$$t"; $$t; done
+	@set -e; for t in $(UNIT); do $$t; done
 
 # -- the rest ----------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@
 #include "secret.h"
 #include "text.h"
 
-#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define LETTERS CAPITALS "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
 #define PLACE_SIZE 512
 
@@ -24,6 +25,20 @@ extern char **environ;
  * Each check_ function returns NULL, or what is wrong with a value and how to mend it, to be
  * read after the name of the setting.
  */
+
+/* NULL, or why nobody knows what is meant: systemd and docker would not read the same. */
+static const char *
+check_spelling(const char *value)
+{
+	size_t length = strlen(value);
+
+	if (value[0] == '"' || value[0] == '\'')
+		return "has quotes around its value: take them away";
+	if (isspace((unsigned char)value[0]) ||
+	    (length > 0 && isspace((unsigned char)value[length - 1])))
+		return "has a space before or after its value: take it away";
+	return strchr(value, '\\') != NULL ? "has a backslash in its value" : NULL;
+}
 
 /* Is this what stands in an example, and not a random secret? */
 static bool
@@ -37,7 +52,7 @@ is_placeholder(const char *secret)
 	for (const char *at = secret; *at != '\0'; at++) {
 		different += !seen[(unsigned char)*at];
 		seen[(unsigned char)*at] = true;
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		for (size_t i = 0; i < COUNT(words); i++) {
 			if (strncasecmp(at, words[i], strlen(words[i])) == 0)
 				return true;
 		}
@@ -117,6 +132,14 @@ check_url(const char *value)
 	return NULL;
 }
 
+static const char *
+check_mount(const char *value)
+{
+	if (value[strlen(value) - 1] == '/')
+		return "ends with a slash: take it away";
+	return check_url(value);
+}
+
 #define FIELD(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
 
 /* A setting that has no fallback is required. */
@@ -134,22 +157,24 @@ static const struct setting {
 	{ "POSTERN_ISSUER", FIELD(issuer), check_issuer, "postern" },
 	{ "POSTERN_ORIGIN", FIELD(origin), check_origin, "" },
 	{ "POSTERN_COOKIE", FIELD(cookie), check_cookie, "" },
-	{ "POSTERN_LOGIN", FIELD(login), check_url, "/login" },
-	{ "POSTERN_LOGOUT", FIELD(logout), check_url, "/logout" },
+	{ "POSTERN_LOGIN", FIELD(login), check_mount, "/login" },
+	{ "POSTERN_LOGOUT", FIELD(logout), check_mount, "/logout" },
 	{ "POSTERN_HOME", FIELD(home), check_url, "/welcome" },
 	{ "POSTERN_PAGES", FIELD(pages), check_path, "" },
 	{ "POSTERN_TITLE", FIELD(title), check_title, "Sign in" },
 };
 
-enum { SETTINGS = sizeof(settings) / sizeof(settings[0]) };
+enum { SETTINGS = COUNT(settings) };
 
 /* Store a value that is not empty. NULL, or what is wrong with it. */
 static const char *
 take(struct config *config, const struct setting *setting, const char *value)
 {
 	char *field = (char *)config + setting->offset;
-	const char *wrong = setting->check(value);
+	const char *wrong = check_spelling(value);
 
+	if (wrong == NULL)
+		wrong = setting->check(value);
 	if (wrong == NULL && setting->check == check_seconds)
 		*(long *)(void *)field = strtol(value, NULL, 10);
 	else if (wrong == NULL && !text_copy(field, setting->size, value))
@@ -193,37 +218,30 @@ environment_is_known(char why[static CONFIG_WHY_SIZE])
 static const char *
 read_line(char *line, const char *values[static SETTINGS])
 {
-	size_t name = strcspn(line, "="), place = find_setting(line, name), length;
-	const char *value = line + name + 1;
+	size_t name = strspn(line, LETTERS DIGITS "_"), place = find_setting(line, name);
 
 	if (line[0] == '\0' || line[0] == '#')
 		return NULL;
-	if (line[name] == '\0')
+	if (name == 0 || line[name] != '=')
 		return "is neither KEY=value nor a # comment";
 	if (place == SETTINGS)
 		return text_begins(line, "POSTERN_") ? "is not a setting" : NULL;
 	if (values[place] != NULL)
 		return "is set twice";
-	values[place] = value;
-	/* Where systemd and docker would not read the same, nobody knows what is meant. */
-	length = strlen(value);
-	if (value[0] == '"' || value[0] == '\'')
-		return "has quotes around its value: take them away";
-	if (length > 0 &&
-	    (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1])))
-		return "has a space before or after its value: take it away";
-	return strchr(value, '\\') != NULL ? "has a backslash in its value" : NULL;
+	values[place] = line + name + 1;
+	return check_spelling(values[place]);
 }
 
 static bool
 read_lines(struct file *file, const char *path, const char *values[static SETTINGS],
     char why[static CONFIG_WHY_SIZE])
 {
-	/* Editors of Windows begin a file with a byte order mark and end lines with CR LF. */
-	char *rest = file->text + (text_begins(file->text, "\xef\xbb\xbf") ? 3 : 0), *line;
+	char *rest = file->text, *line;
 	const char *wrong = strlen(file->text) == file->length ? NULL : "has a NUL byte";
 	int number = 0, shown = 0;
 
+	if (text_begins(rest, TEXT_BYTE_ORDER_MARK))
+		rest += strlen(TEXT_BYTE_ORDER_MARK);
 	while (wrong == NULL && (line = strsep(&rest, "\n")) != NULL) {
 		size_t length = strlen(line);
 
@@ -231,7 +249,7 @@ read_lines(struct file *file, const char *path, const char *values[static SETTIN
 			line[length - 1] = '\0';
 		number++;
 		/* Only a name of ours is shown: the rest may be a secret in the wrong place. */
-		shown = text_begins(line, "POSTERN_") ? (int)strcspn(line, "= ") : 0;
+		shown = text_begins(line, "POSTERN_") ? (int)strspn(line, CAPITALS "_") : 0;
 		wrong = read_line(line, values);
 	}
 	if (wrong != NULL)
@@ -245,10 +263,12 @@ static bool
 env_place(char out[static PLACE_SIZE], int i)
 {
 	char program[PLACE_SIZE] = "";
+	ssize_t length;
 
 	if (i == 2)
 		return text_copy(out, PLACE_SIZE, "/etc/postern/postern.env");
-	if (readlink("/proc/self/exe", program, sizeof(program) - 1) <= 0)
+	length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	if (length <= 0 || length == PLACE_SIZE - 1)
 		return false;
 	for (int up = 0; up < i + 2; up++) {
 		char *slash = strrchr(program, '/');
@@ -270,9 +290,11 @@ find_env(char path[static PLACE_SIZE], char hidden[static PLACE_SIZE])
 	const char *named = getenv("POSTERN_ENV");
 
 	hidden[0] = '\0';
-	if (named != NULL && named[0] != '\0')
-		return text_copy(path, PLACE_SIZE, named);
-	for (int i = 0; i < 3; i++) {
+	if (named != NULL && named[0] != '\0') {
+		text_copy(path, PLACE_SIZE, named); /* one that does not fit is not found */
+		return true;
+	}
+	for (int i = 0; i < 3 && hidden[0] == '\0'; i++) {
 		if (!env_place(path, i))
 			continue;
 		if (access(path, R_OK) == 0)
@@ -334,6 +356,11 @@ load(struct config *config, struct file *file, time_t now, char why[static CONFI
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %s: %s", config->users, reason);
 		return false;
 	}
+	/* By their last part login.fcgi tells which of the two is meant. */
+	if (strcmp(strrchr(config->login, '/'), strrchr(config->logout, '/')) == 0) {
+		text_copy(why, CONFIG_WHY_SIZE, "POSTERN_LOGOUT ends as POSTERN_LOGIN does");
+		return false;
+	}
 	https = strncasecmp(config->origin, "https:", 6) == 0;
 	if (config->cookie[0] == '\0')
 		text_copy(config->cookie, sizeof(config->cookie), https ? "__Host-token" : "token");
@@ -347,7 +374,7 @@ config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE])
 	struct file file = { 0 };
 	bool right;
 
-	*config = (struct config){ .secure = true };
+	*config = (struct config){ 0 };
 	why[0] = '\0';
 	right = load(config, &file, now, why);
 	file_forget(&file);

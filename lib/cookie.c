@@ -29,7 +29,7 @@ cookie_next(const char **at, const char *name, char value[static COOKIE_VALUE_SI
 		if (strncmp(pair, name, name_length) != 0 || pair[name_length] != '=')
 			continue;
 		pair += name_length + 1;
-		while (end > pair && (end[-1] == ' ' || end[-1] == '\t'))
+		while (end[-1] == ' ' || end[-1] == '\t')
 			end--;
 		if (end - pair < COOKIE_VALUE_SIZE) {
 			memcpy(value, pair, (size_t)(end - pair));

@@ -95,7 +95,7 @@ read_anew(struct file *file, int fd, const struct stat *st, time_t now, const ch
 		.inode = st->st_ino,
 		.changed = st->st_mtim,
 		/* A file changed just now may change again within one tick and keep its time. */
-		.settled = st->st_mtim.tv_sec < now - 1,
+		.settled = st->st_mtim.tv_sec < now - 1 || st->st_mtim.tv_sec > now + 1,
 	};
 	text[file->length] = '\0';
 	if (!read_whole(fd, text, file->length)) {
@@ -155,15 +155,28 @@ file_forget(struct file *file)
 	*file = (struct file){ 0 };
 }
 
+static bool
+is_below(const char *path, const char *root)
+{
+	size_t length = strlen(root);
+
+	while (length > 0 && root[length - 1] == '/')
+		length--;
+	return strncmp(path, root, length) == 0 && path[length] == '/' &&
+	    strstr(path + length, "/.ht") == NULL && strstr(path + length, "/../") == NULL;
+}
+
 bool
 file_is_served(const char *path, const char *root)
 {
 	char real_path[PATH_MAX], real_root[PATH_MAX];
-	size_t length;
 
-	if (realpath(path, real_path) == NULL || realpath(root, real_root) == NULL)
+	if (path[0] == '\0' || root[0] == '\0')
 		return false;
-	length = strcmp(real_root, "/") == 0 ? 0 : strlen(real_root);
-	return strncmp(real_path, real_root, length) == 0 && real_path[length] == '/' &&
-	    strstr(real_path + length, "/.ht") == NULL;
+	/* What cannot be resolved is judged as it is written. */
+	if (realpath(path, real_path) == NULL)
+		text_copy(real_path, sizeof(real_path), path);
+	if (realpath(root, real_root) == NULL)
+		text_copy(real_root, sizeof(real_root), root);
+	return is_below(path, root) || is_below(path, real_root) || is_below(real_path, real_root);
 }

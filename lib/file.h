@@ -47,7 +47,8 @@ void file_forget(struct file *file);
 
 /*
  * Could a web server whose document root is `root` hand out the file `path`? It could if the
- * file lies below the root and no part of its path from there on begins with `.ht`.
+ * file, or a symbolic link on the way to it, lies below the root and no part of its path from
+ * there on begins with `.ht`. An empty path or root is none.
  */
 bool file_is_served(const char *path, const char *root);
 

@@ -1,5 +1,6 @@
 #include "form.h"
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
 #include <strings.h>
@@ -18,8 +19,6 @@ static const struct field {
 	{ "next", offsetof(struct form, next) },
 };
 
-enum { FIELDS = sizeof(fields) / sizeof(fields[0]) };
-
 static const char **
 slot(struct form *form, const struct field *field)
 {
@@ -30,24 +29,9 @@ slot(struct form *form, const struct field *field)
 static bool
 decode(char *text)
 {
-	char *out = text;
-
-	for (const char *in = text; *in != '\0'; in++) {
-		int high, low;
-
-		if (*in != '%') {
-			*out++ = *in == '+' ? ' ' : *in;
-			continue;
-		}
-		if ((high = text_hex_digit(in[1])) < 0 || (low = text_hex_digit(in[2])) < 0)
-			return false;
-		if (high == 0 && low == 0)
-			return false;
-		*out++ = (char)(high * 16 + low);
-		in += 2;
-	}
-	*out = '\0';
-	return text_is_utf8(text, (size_t)(out - text));
+	for (char *at = text; (at = strchr(at, '+')) != NULL;)
+		*at = ' ';
+	return text_percent_decode(text) && text_is_utf8(text, strlen(text));
 }
 
 /* Take one name=value. False when it is malformed, or stands twice. */
@@ -60,7 +44,7 @@ take_pair(struct form *form, char *pair)
 		*value++ = '\0';
 	if (!decode(pair) || !decode(value))
 		return false;
-	for (size_t i = 0; i < FIELDS; i++) {
+	for (size_t i = 0; i < COUNT(fields); i++) {
 		if (strcmp(fields[i].name, pair) != 0)
 			continue;
 		if (*slot(form, &fields[i]) != NULL)
@@ -110,7 +94,7 @@ take_members(struct form *form, struct json_object *object, char *at)
 {
 	if (!json_object_is_type(object, json_type_object))
 		return false;
-	for (size_t i = 0; i < FIELDS; i++) {
+	for (size_t i = 0; i < COUNT(fields); i++) {
 		struct json_object *member;
 
 		if (json_object_object_get_ex(object, fields[i].name, &member) &&
@@ -124,17 +108,14 @@ static bool
 read_json(struct form *form, char *body, size_t length)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH);
-	struct json_object *object = NULL;
-	bool read = false;
+	struct json_object *object;
+	bool read;
 
 	if (tokener == NULL)
 		return false;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	object = json_tokener_parse_ex(tokener, body, (int)length);
-	/* It may stop early, at the end of one value; nothing may come after that. */
-	if (json_tokener_get_error(tokener) == json_tokener_success &&
-	    json_tokener_get_parse_end(tokener) == length)
-		read = take_members(form, object, body);
+	read = take_members(form, object, body);
 	json_object_put(object);
 	json_tokener_free(tokener);
 	return read;
@@ -149,24 +130,26 @@ is_type(const char *type, const char *wanted)
 	return strncasecmp(type, wanted, length) == 0 && strchr("; \t", type[length]) != NULL;
 }
 
-enum form_status
+int
 form_read(struct form *form, char *body, size_t length, const char *type)
 {
-	bool read = false;
+	bool read = strlen(body) == length;
 
 	*form = (struct form){ 0 };
 	if (length == 0)
-		return FORM_OK;
+		return 0;
+	errno = 0;
 	if (is_type(type, "application/x-www-form-urlencoded"))
-		read = strlen(body) == length && read_pairs(form, body);
+		read = read && read_pairs(form, body);
 	else if (is_type(type, "application/json"))
-		read = strlen(body) == length && read_json(form, body, length);
+		read = read && text_is_utf8(body, length) && read_json(form, body, length);
 	else
-		return FORM_TYPE;
-	if (read)
-		return FORM_OK;
+		return 415;
+	/* Short of memory, json-c may also leave a member out. */
+	if (read && errno != ENOMEM)
+		return 0;
 	*form = (struct form){ 0 };
-	return FORM_MALFORMED;
+	return errno == ENOMEM ? 500 : 400;
 }
 
 bool

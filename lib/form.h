@@ -14,20 +14,17 @@ struct form {
 	const char *username, *password, *next;
 };
 
-enum form_status {
-	FORM_OK,
-	FORM_MALFORMED, /* not what its type says, a field twice, a NUL, not UTF-8 */
-	FORM_TYPE,      /* neither a form nor JSON */
-};
-
 /*
  * Read the fields of a body of `length` bytes and a NUL, which is overwritten. `type` is its
  * Content-Type: application/x-www-form-urlencoded (URL Standard, section 5) or
  * application/json (RFC 8259) with any parameters; an empty body needs none. Fields that we do
- * not know are left alone. Of a name that stands twice in a JSON object the last counts. On
- * failure every field is NULL.
+ * not know must be well formed too. Of a name that stands twice in a JSON object the last
+ * counts.
+ *
+ * 0, or every field is NULL and the status says why: 415 another type; 400 not what the type
+ * says, a field of a form twice, a NUL, not UTF-8; 500 out of memory.
  */
-enum form_status form_read(struct form *form, char *body, size_t length, const char *type);
+int form_read(struct form *form, char *body, size_t length, const char *type);
 
 /* The fields of a query string, which is overwritten. False when it is malformed. */
 bool form_read_query(struct form *form, char *query);

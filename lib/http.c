@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "secret.h"
 #include "text.h"
 
 extern char **environ;
@@ -63,7 +64,7 @@ static const struct reason {
 const char *
 http_reason(int status)
 {
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+	for (size_t i = 0; i < COUNT(reasons); i++) {
 		if (reasons[i].status == status)
 			return reasons[i].phrase;
 	}
@@ -188,8 +189,13 @@ take_connection(struct FCGX_Request *fastcgi, int fd)
 	}
 	fastcgi->ipcFd = fd;
 	fastcgi->keepConnection = 1;
-	/* On a fault it has closed the connection. */
-	return FCGX_Accept_r(fastcgi) == 0;
+	if (FCGX_Accept_r(fastcgi) != 0)
+		return false;
+	/* It takes parameters that break off for all of them: what is missing may be a header. */
+	if (FCGX_GetError(fastcgi->in) == 0)
+		return true;
+	FCGX_Free(fastcgi, 1);
+	return false;
 }
 
 static bool
@@ -201,7 +207,7 @@ accept_fastcgi(struct http *http)
 	for (;;) {
 		int fd, ready = poll(on, 2, -1);
 
-		if (ready > 0 && on[0].revents != 0)
+		if (ready > 0 && (on[0].revents != 0 || on[1].revents != POLLIN))
 			return false;
 		fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0 && take_connection(http->fastcgi, fd))
@@ -223,7 +229,7 @@ read_parameter(struct http *http, const char *entry)
 			http->cookies[http->cookie_count++] = value;
 		return;
 	}
-	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+	for (size_t i = 0; i < COUNT(parameters); i++) {
 		const char **field = (const char **)((char *)http + parameters[i].offset);
 
 		if (strncmp(parameters[i].name, entry, length) != 0 ||
@@ -240,7 +246,7 @@ read_parameter(struct http *http, const char *entry)
 static void
 read_parameters(struct http *http, char **entries)
 {
-	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+	for (size_t i = 0; i < COUNT(parameters); i++)
 		*(const char **)((char *)http + parameters[i].offset) = "";
 	http->cookie_count = 0;
 	http->contradictory = false;
@@ -249,20 +255,18 @@ read_parameters(struct http *http, char **entries)
 }
 
 /*
- * How much of the body to wait for. A FastCGI body has an end of its own, whatever the length
- * says; a CGI body may have none, where a server hands the program the client's own socket.
+ * How much body there must be, or -1. Without a length a FastCGI body still has its end; a CGI
+ * body may have none, where a server hands the program the client's own socket.
  */
 static long
 expected_body(const struct http *http)
 {
-	const char *text = http->content_length;
+	const char *text = http->content_length, *method = http->method;
 
-	if (http->fastcgi != NULL)
-		return -1;
 	if (text[0] != '\0' && strlen(text) <= 15 &&
 	    text_is_made_of(text, strlen(text), "0123456789"))
 		return strtol(text, NULL, 10);
-	return strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0 ? 0 : -1;
+	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ? -1 : 0;
 }
 
 static void
@@ -297,7 +301,7 @@ read_fastcgi(struct http *http, char *out, size_t size)
 	FCGX_Stream *in = http->fastcgi->in;
 	size_t ready;
 	long left;
-	int first;
+	int first, got;
 
 	/* Only where libfcgi has nothing in store will it read from the socket, and wait. */
 	if (in->rdNext == in->stop) {
@@ -312,7 +316,10 @@ read_fastcgi(struct http *http, char *out, size_t size)
 	}
 	out[0] = (char)first;
 	ready = (size_t)(in->stop - in->rdNext);
-	return 1 + FCGX_GetStr(out + 1, (int)(ready < size - 1 ? ready : size - 1), in);
+	got = 1 + FCGX_GetStr(out + 1, (int)(ready < size - 1 ? ready : size - 1), in);
+	/* A password may be in there, and libfcgi frees its memory as it is. */
+	secret_wipe(in->rdNext - got, (size_t)got);
+	return got;
 }
 
 static ssize_t
@@ -342,7 +349,7 @@ read_some(struct http *http, char *out, size_t size)
 		return 0;
 	got = http->fastcgi != NULL ? read_fastcgi(http, out, size) : read_cgi(http, out, size);
 	if (got > 0 && http->body_left > 0)
-		http->body_left -= got;
+		http->body_left = got < http->body_left ? http->body_left - got : 0;
 	http->ended = got <= 0;
 	return got;
 }
@@ -355,9 +362,10 @@ drain(struct http *http)
 
 	while (read_some(http, scratch, sizeof(scratch)) > 0)
 		continue;
+	secret_wipe(scratch, sizeof(scratch));
 }
 
-enum http_body
+int
 http_body(struct http *http, char *out, size_t size, size_t *length)
 {
 	ssize_t got;
@@ -370,13 +378,13 @@ http_body(struct http *http, char *out, size_t size, size_t *length)
 		if (*length == size) {
 			*length = 0;
 			out[0] = '\0';
-			return HTTP_BODY_TOO_LARGE;
+			return 413;
 		}
 	}
 	out[*length] = '\0';
 	if (got < 0)
-		return errno == EAGAIN ? HTTP_BODY_LATE : HTTP_BODY_BROKEN;
-	return http->body_left > 0 ? HTTP_BODY_BROKEN : HTTP_BODY_OK;
+		return errno == EAGAIN ? 408 : 400;
+	return http->body_left > 0 ? 400 : 0;
 }
 
 /* -- what it asks for ----------------------------------------------------------------- */
@@ -500,4 +508,5 @@ http_finish(struct http *http)
 		http->fastcgi->keepConnection = 0;
 		FCGX_Finish_r(http->fastcgi);
 	}
+	secret_wipe(http->headers, sizeof(http->headers));
 }

@@ -18,7 +18,7 @@ enum {
 	HTTP_COOKIES_MAX = 16,    /* Cookie headers of one request */
 	HTTP_HEADERS_SIZE = 4096, /* of a reply: what nginx takes, with the NUL */
 	HTTP_SEGMENT_SIZE = 1024,
-	HTTP_SECONDS = 10, /* a peer's time to send or take what it must */
+	HTTP_SECONDS = 10, /* for a body to come, and for each read or write to end */
 };
 
 /* One request. Its texts live until http_finish(); what was not sent is an empty text. */
@@ -39,7 +39,7 @@ struct http {
 	char headers[HTTP_HEADERS_SIZE];
 	size_t headers_length;
 	long deadline;   /* milliseconds of the monotonic clock */
-	long body_left;  /* bytes that may still come, or -1: until the end */
+	long body_left;  /* bytes that must still come, or -1 */
 	bool overflowed; /* the reply's headers did not fit, or had a control character */
 	bool sent, ended;
 	int signals; /* tells of SIGTERM and SIGUSR1, or -1 */
@@ -57,15 +57,11 @@ bool http_open(struct http *http);
  */
 bool http_accept(struct http *http);
 
-enum http_body {
-	HTTP_BODY_OK,
-	HTTP_BODY_TOO_LARGE,
-	HTTP_BODY_LATE,   /* not whole after HTTP_SECONDS */
-	HTTP_BODY_BROKEN, /* the server went away in the middle */
-};
-
-/* Read the whole body into `out`, of `size` bytes, and end it with a NUL. */
-enum http_body http_body(struct http *http, char *out, size_t size, size_t *length);
+/*
+ * Read the whole body into `out`, of `size` bytes, and end it with a NUL. 0, or the status that
+ * says why not: 413 too large, 408 not whole after HTTP_SECONDS, 400 cut short.
+ */
+int http_body(struct http *http, char *out, size_t size, size_t *length);
 
 /* The last part of the path, after its last slash; empty when the path is too long. */
 void http_last_segment(const struct http *http, char out[static HTTP_SEGMENT_SIZE]);

@@ -63,8 +63,7 @@ origin_allows(const struct origin *request, const char *configured)
 {
 	/* Browsers open a WebSocket across sites, cookies and all, with a plain GET. */
 	if (strcasecmp(request->upgrade, "websocket") == 0)
-		return request->origin[0] != '\0' &&
-		    is_ours(request->origin, configured, request->host);
+		return is_ours(request->origin, configured, request->host);
 	if (is_safe(request->method))
 		return true;
 	if (request->fetch_site[0] != '\0')

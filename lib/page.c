@@ -1,5 +1,6 @@
 #include "page.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,7 @@ load_own(struct pages *pages, size_t page, const char *folder, char why[static P
 		text_copy(why, PAGE_WHY_SIZE, "its path is too long");
 		return false;
 	}
-	if (access(path, F_OK) != 0)
+	if (access(path, F_OK) != 0 && errno == ENOENT && access(folder, X_OK) == 0)
 		return true;
 	if (file_read(&file, path, PAGE_FILE_MAX, false, 0, reason) != FILE_READ) {
 		text_format(why, PAGE_WHY_SIZE, "%s: %s", builtins[page].name, reason);
@@ -137,7 +138,7 @@ put_escaped(struct output *output, const char *text)
 	for (; *text != '\0'; text++) {
 		const char *entity = NULL;
 
-		for (size_t i = 0; i < sizeof(entities) / sizeof(entities[0]); i++) {
+		for (size_t i = 0; i < COUNT(entities); i++) {
 			if (entities[i].c == *text)
 				entity = entities[i].entity;
 		}

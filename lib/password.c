@@ -13,82 +13,102 @@
 
 enum { BCRYPT_PASSWORD_MAX = 72 };
 
-/* Is the number at `at`, which ends at `end`, from `min` to `max`? Digits only, no zero first. */
-static bool
-number_between(const char *at, char end, unsigned long min, unsigned long max)
-{
-	char *tail;
-	unsigned long number = strtoul(at, &tail, 10);
+/*
+ * Each cost_ function takes what follows the method's prefix. It returns what follows the
+ * parameters there, or NULL when they are not well formed or make the hash cost too much.
+ */
 
-	return at[0] >= '1' && at[0] <= '9' && *tail == end && number >= min && number <= max;
+/* The end of a decimal number from `min` to `max`, or NULL. */
+static const char *
+number_end(const char *at, unsigned long min, unsigned long max)
+{
+	char *end;
+	unsigned long number = strtoul(at, &end, 10);
+
+	return at[0] >= '0' && at[0] <= '9' && number >= min && number <= max ? end : NULL;
 }
 
-/* Rest of a yescrypt hash: jNr$. N doubles with each character: B takes 66 MB and 75 ms. */
-static bool
-yescrypt_cost(const char *rest)
+/* jNr. N doubles with each character: B takes 66 MB. */
+static const char *
+cost_yescrypt(const char *rest)
 {
-	return rest[0] == 'j' && rest[1] >= '.' && rest[1] <= 'B' && rest[2] >= '.' &&
-	    rest[2] <= 'T' && rest[3] == '$';
+	return rest[0] == 'j' && rest[1] >= '/' && rest[1] <= 'B' && rest[2] >= '.' &&
+		rest[2] <= 'T'
+	    ? rest + 3
+	    : NULL;
 }
 
-/* Rest of a scrypt hash: N, r and p in 1, 5 and 5 characters. D takes 134 MB. */
-static bool
-scrypt_cost(const char *rest)
+/* N, r and p in 1, 5 and 5 characters, and no sign after them. D takes 134 MB. */
+static const char *
+cost_scrypt(const char *rest)
 {
-	return rest[0] >= '.' && rest[0] <= 'D' && rest[1] >= '.' && rest[1] <= 'U' &&
-	    text_begins(rest + 2, "..../....");
+	return rest[0] >= '/' && rest[0] <= 'D' && rest[1] >= '/' && rest[1] <= 'U' &&
+		text_begins(rest + 2, "..../....")
+	    ? rest + 11
+	    : NULL;
 }
 
-static bool
-bcrypt_cost(const char *rest)
+static const char *
+cost_bcrypt(const char *rest)
 {
-	return (rest[0] == '0' && rest[1] >= '4' && rest[1] <= '9' && rest[2] == '$') ||
-	    number_between(rest, '$', 10, 14);
+	return strspn(rest, "0123456789") == 2 ? number_end(rest, 4, 14) : NULL;
 }
 
-static bool
-sha_cost(const char *rest)
+/* With 511 bytes of password, 200,000 rounds of SHA-256 take most of a second. */
+static const char *
+cost_sha(const char *rest)
 {
-	return !text_begins(rest, "rounds=") ||
-	    number_between(rest + strlen("rounds="), '$', 1000, 1000000);
+	if (text_begins(rest, "rounds="))
+		return rest[7] != '0' ? number_end(rest + 7, 1000, 200000) : NULL;
+	return rest - 1; /* no parameters: the prefix's own `$` ends them */
 }
 
 static const struct method {
 	const char *prefix;
-	bool (*cost)(const char *rest);
-	size_t tail; /* characters after the last `$` */
+	const char *(*cost)(const char *rest);
+	const char *after; /* what parts the parameters from the salt */
+	bool has_salt;     /* parted by a `$` from the rest */
+	size_t length;     /* of that rest */
 } methods[] = {
-	{ "$y$", yescrypt_cost, 43 },
-	{ "$7$", scrypt_cost, 43 },
-	{ "$2a$", bcrypt_cost, 53 },
-	{ "$2b$", bcrypt_cost, 53 },
-	{ "$2y$", bcrypt_cost, 53 },
-	{ "$6$", sha_cost, 86 },
-	{ "$5$", sha_cost, 43 },
+	{ "$y$", cost_yescrypt, "$", true, 43 },
+	{ "$7$", cost_scrypt, "", true, 43 },
+	{ "$2a$", cost_bcrypt, "$", false, 53 },
+	{ "$2b$", cost_bcrypt, "$", false, 53 },
+	{ "$2y$", cost_bcrypt, "$", false, 53 },
+	{ "$6$", cost_sha, "$", true, 86 },
+	{ "$5$", cost_sha, "$", true, 43 },
 };
 
-static const struct method *
-find_method(const char *hash)
+/* Is this what stands behind the parameters: the salt and the digest? */
+static bool
+is_whole(const char *rest, const struct method *method)
 {
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		if (text_begins(hash, methods[i].prefix))
-			return &methods[i];
+	if (!text_begins(rest, method->after))
+		return false;
+	rest += strlen(method->after);
+	if (method->has_salt) {
+		rest += strspn(rest, CRYPT64);
+		if (*rest++ != '$')
+			return false;
 	}
-	return NULL;
+	return text_is_made_of(rest, method->length, CRYPT64);
 }
 
 const char *
 password_refuse(const char *hash)
 {
-	const struct method *method = find_method(hash);
-	size_t length = strlen(hash);
+	const struct method *method = NULL;
+	const char *rest;
 
+	for (size_t i = 0; i < COUNT(methods) && method == NULL; i++) {
+		if (text_begins(hash, methods[i].prefix))
+			method = &methods[i];
+	}
 	if (method == NULL)
 		return "the method of the hash is not one that is safe" MEND;
-	if (!method->cost(hash + strlen(method->prefix)))
+	if ((rest = method->cost(hash + strlen(method->prefix))) == NULL)
 		return "the cost of the hash is too high, or is not well formed" MEND;
-	if (length >= PASSWORD_HASH_SIZE || strspn(hash, CRYPT64 "$=") != length ||
-	    !text_is_made_of(strrchr(hash, '$') + 1, method->tail, CRYPT64))
+	if (strlen(hash) >= PASSWORD_HASH_SIZE || !is_whole(rest, method))
 		return "the hash is damaged" MEND;
 	return NULL;
 }

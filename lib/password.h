@@ -18,7 +18,8 @@ enum password {
 
 /*
  * NULL when `hash` is one that we take: yescrypt, scrypt, bcrypt, SHA-512 or SHA-256 of
- * crypt(5), whole, and computed in under a second. Else why not, and how to mend it.
+ * crypt(5), whole, and with a cost that does not hold a worker for seconds, whatever the
+ * password. Else why not, and how to mend it.
  */
 const char *password_refuse(const char *hash);
 

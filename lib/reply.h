@@ -12,7 +12,7 @@
 #include "http.h"
 #include "page.h"
 
-/* Answer {"message": message}. */
+/* Answer {"message":"..."}; the message has no quote, backslash or control character. */
 void reply_json(struct http *http, int status, const char *message);
 
 /* The same, as a 401 to a bearer token that is not good: RFC 6750, section 3.1. */

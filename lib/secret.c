@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 
@@ -12,8 +13,8 @@ secret_begin(void)
 {
 	const struct rlimit none = { 0, 0 };
 
-	/* The last four only save time: a plain CGI run pays for the start each time. */
-	return setrlimit(RLIMIT_CORE, &none) == 0 &&
+	/* The last four flags only save time: a plain CGI run pays for the start each time. */
+	return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0 &&
 	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT |
 		    OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
 		    OPENSSL_INIT_NO_ADD_ALL_DIGESTS,

@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -71,7 +72,8 @@ session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_p
 struct found {
 	struct token token; /* the freshest good one */
 	size_t seen, good;
-	bool torn; /* the good ones are of several sessions */
+	bool torn;  /* the good ones are of several sessions */
+	bool fault; /* not enough memory to check one */
 	const char *why;
 };
 
@@ -86,6 +88,7 @@ look_at(struct found *found, const struct session_policy *policy, const char *te
 		return;
 	if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &why)) {
 		found->why = why;
+		found->fault = found->fault || errno == ENOMEM;
 		return;
 	}
 	if (found->good++ > 0 && strcmp(token.sid, found->token.sid) != 0)
@@ -141,6 +144,8 @@ session_check(struct token *token, const struct session_policy *policy, const ch
 	if (bearer_token != NULL)
 		look_at(&found, policy, bearer_token, now);
 	*why = found.torn ? "sid" : found.why;
+	if (found.fault)
+		return SESSION_FAULT;
 	if (found.good == 0 || found.torn)
 		return bearer_token != NULL ? SESSION_BAD_BEARER : SESSION_BAD;
 	*token = found.token;

@@ -28,6 +28,7 @@ enum session {
 	SESSION_BAD,        /* the cookie is not good, or two good ones are of two sessions */
 	SESSION_BAD_BEARER, /* the token in Authorization is not good */
 	SESSION_BOTH,       /* a cookie and a bearer token at once: which one is meant? */
+	SESSION_FAULT,      /* not enough memory to tell */
 	SESSION_GOOD,
 };
 

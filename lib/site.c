@@ -43,7 +43,6 @@ try(struct site *site, time_t now)
 	site->ready = load(site, now);
 	if (site->ready)
 		return;
-	secret_wipe(&site->config, sizeof(site->config));
 	pages_load(&site->pages, "", "Sign in", ignored);
 	if (strcmp(before, site->why) != 0) {
 		log_event(&log, "config", "reason=\"%s\"", site->why);
@@ -65,14 +64,17 @@ is_ready(struct site *site, const char *root, time_t now)
 {
 	if (!site->ready && site->tried != now)
 		try(site, now);
-	if (!site->ready)
-		return false;
 	/* The root is the same for request after request, and looking it up takes system calls. */
-	if (strcmp(site->root, root) == 0)
+	if (!site->ready || strcmp(site->root, root) == 0)
+		return site->ready;
+	if (!config_is_served(&site->config, root, site->why)) {
+		text_copy(site->root, sizeof(site->root), root);
 		return true;
-	site->ready = !config_is_served(&site->config, root, site->why);
-	text_copy(site->root, sizeof(site->root), site->ready ? root : "");
-	return site->ready;
+	}
+	/* Requests with another root are served all the same. */
+	if (site->tried != now)
+		try(site, now);
+	return false;
 }
 
 static void
@@ -137,15 +139,36 @@ site_session(const struct site *site, struct http *http, time_t now, struct toke
 	return session;
 }
 
+static void
+add_cookie(const struct site *site, struct http *http, const char *suffix, const char *value,
+    long seconds)
+{
+	bool https = http->https[0] != '\0' && strcasecmp(http->https, "off") != 0;
+	char name[CONFIG_TEXT_SIZE + 8], header[COOKIE_SET_SIZE];
+
+	text_format(name, sizeof(name), "%s%s", site->config.cookie, suffix);
+	if (!cookie_set(header, name, value, seconds, site->config.secure || https))
+		http->overflowed = true;
+	http_header(http, "Set-Cookie", header);
+	secret_wipe(header, sizeof(header));
+}
+
 void
 site_set_cookie(const struct site *site, struct http *http, const char *token, long seconds)
 {
-	char header[COOKIE_SET_SIZE];
-	bool https = http->https[0] != '\0' && strcasecmp(http->https, "off") != 0;
+	add_cookie(site, http, "", token, seconds);
+}
 
-	cookie_set(header, site->config.cookie, token, seconds, site->config.secure || https);
-	http_header(http, "Set-Cookie", header);
-	secret_wipe(header, sizeof(header));
+void
+site_clear_cookie(const struct site *site, struct http *http)
+{
+	add_cookie(site, http, "", "", 0);
+	/*
+	 * Chromium brings a page back from its back/forward cache, no-store or not, unless a
+	 * cookie has changed since. One change it does not see: it takes the first one after
+	 * a sign-in for the sign-in's own. This is the second.
+	 */
+	add_cookie(site, http, "-out", "", 1);
 }
 
 int

@@ -37,8 +37,11 @@ bool site_admits(struct site *site, struct http *http, time_t now);
 enum session site_session(const struct site *site, struct http *http, time_t now,
     struct token *token);
 
-/* Add the Set-Cookie header for a token that lives so many seconds; 0 takes the cookie away. */
+/* Add the Set-Cookie header for a token that lives so many seconds. */
 void site_set_cookie(const struct site *site, struct http *http, const char *token, long seconds);
+
+/* Add the headers that take the cookie away, and with it the pages that a browser remembers. */
+void site_clear_cookie(const struct site *site, struct http *http);
 
 /*
  * The program as a command, started by a person: `--check` reads the settings, says what is

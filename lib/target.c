@@ -20,64 +20,46 @@ is_control(unsigned char c)
 	return c < ' ' || c == 0x7f;
 }
 
-/* Write `in` percent-decoded to `out`, which is as large. A broken escape stays as it is. */
-static size_t
-decode(char *out, const char *in)
-{
-	char *end = out;
-
-	for (; *in != '\0'; in++) {
-		if (in[0] == '%' && text_hex_digit(in[1]) >= 0 && text_hex_digit(in[2]) >= 0) {
-			*end++ = (char)(text_hex_digit(in[1]) * 16 + text_hex_digit(in[2]));
-			in += 2;
-		} else {
-			*end++ = *in;
-		}
-	}
-	*end = '\0';
-	return (size_t)(end - out);
-}
-
 /* Does the target still look like one after a server or a browser has decoded it? */
 static bool
 is_safe_decoded(const char *target)
 {
-	char path[TARGET_SIZE], decoded[TARGET_SIZE];
-	size_t length;
+	char path[TARGET_SIZE];
 
-	if (!text_copy(path, sizeof(path), target))
-		return false;
+	text_copy(path, sizeof(path), target); /* which is as long at most */
 	path[strcspn(path, "?#")] = '\0';
-	length = decode(decoded, path);
-	for (size_t i = 0; i < length; i++) {
-		if (is_control((unsigned char)decoded[i]))
+	if (!text_percent_decode(path) || !begins_as_path(path))
+		return false;
+	for (const char *at = path; *at != '\0'; at++) {
+		if (is_control((unsigned char)*at))
 			return false;
 	}
-	return begins_as_path(decoded);
+	return true;
 }
 
 bool
 target_accept(char out[static TARGET_SIZE], const char *in)
 {
-	char *end = out;
+	size_t used = 0;
 
 	out[0] = '\0';
 	if (!begins_as_path(in))
 		return false;
 	for (; *in != '\0'; in++) {
 		unsigned char c = (unsigned char)*in;
+		size_t needed = c <= '~' ? 1 : 3;
 
-		if (is_control(c) || c == ' ' || c == '\\' || end - out > TARGET_SIZE - 4)
+		if (is_control(c) || c == ' ' || c == '\\' || used + needed >= TARGET_SIZE)
 			break;
-		if (c <= '~') {
-			*end++ = *in;
+		if (needed == 1) {
+			out[used++] = *in;
 		} else {
-			*end++ = '%';
-			*end++ = hex[c >> 4];
-			*end++ = hex[c & 15];
+			out[used++] = '%';
+			out[used++] = hex[c >> 4];
+			out[used++] = hex[c & 15];
 		}
 	}
-	*end = '\0';
+	out[used] = '\0';
 	if (*in == '\0' && is_safe_decoded(out))
 		return true;
 	out[0] = '\0';

@@ -16,8 +16,8 @@ enum {
 
 /*
  * Copy `in` to `out`, bytes above 0x7e percent-encoded, when it is a target: `/`, then neither
- * `/` nor `\`; no control character, space or `\` anywhere; percent-decoded once it still
- * begins so, and its path has no control character. Else false, and `out` is emptied.
+ * `/` nor `\`; no control character, space or `\` anywhere; its path, percent-decoded once,
+ * still begins so and has no control character. Else false, and `out` is emptied.
  */
 bool target_accept(char out[static TARGET_SIZE], const char *in);
 

@@ -25,7 +25,7 @@ text_format(char *out, size_t size, const char *format, ...)
 	va_start(arguments, format);
 	length = vsnprintf(out, size, format, arguments);
 	va_end(arguments);
-	if (length >= 0 && (size_t)length < size)
+	if ((size_t)length < size)
 		return true;
 	out[0] = '\0';
 	return false;
@@ -87,14 +87,33 @@ text_begins(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-int
-text_hex_digit(char c)
+static int
+hex_digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *at = c != '\0' ? strchr(digits, c) : NULL;
+
+	return at != NULL ? (int)((at - digits) % 16) : -1;
+}
+
+bool
+text_percent_decode(char *text)
+{
+	char *out = text;
+
+	for (const char *in = text; *in != '\0'; in++) {
+		int high, low;
+
+		if (*in != '%') {
+			*out++ = *in;
+			continue;
+		}
+		if ((high = hex_digit(in[1])) < 0 || (low = hex_digit(in[2])) < 0 ||
+		    high + low == 0)
+			return false;
+		*out++ = (char)(high * 16 + low);
+		in += 2;
+	}
+	*out = '\0';
+	return true;
 }

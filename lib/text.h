@@ -11,6 +11,12 @@
 
 enum { TEXT_NAME_SIZE = 64 }; /* the longest name of a user or group, with the NUL */
 
+/* What editors of Windows put before the first line of a file. */
+#define TEXT_BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+/* How many elements an array has. */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 /* Copy `in` to `out`. False, with `out` emptied, when it needs more than `size` bytes. */
 bool text_copy(char *out, size_t size, const char *in);
 
@@ -33,7 +39,7 @@ bool text_is_made_of(const char *text, size_t length, const char *set);
 /* Does `text` begin with `prefix`? */
 bool text_begins(const char *text, const char *prefix);
 
-/* The value of a hexadecimal digit, or -1. */
-int text_hex_digit(char c);
+/* Undo percent-encoding (RFC 3986, section 2.1) in place. False at a broken escape or a NUL. */
+bool text_percent_decode(char *text);
 
 #endif

@@ -1,5 +1,6 @@
 #include "token.h"
 
+#include <errno.h>
 #include <jwt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,11 +51,13 @@ is_compact(const char *text)
 static bool
 has_header(jwt_t *jwt, const char *name)
 {
-	char *json = jwt_get_headers_json(jwt, name);
-	bool has = json != NULL;
+	char *json;
 
+	errno = 0;
+	json = jwt_get_headers_json(jwt, name);
 	free(json);
-	return has;
+	/* Short of memory, it also says NULL. */
+	return json != NULL || errno == ENOMEM;
 }
 
 /* NULL, or what in the header is not as token_sign() would have it. */
@@ -69,7 +72,7 @@ check_header(jwt_t *jwt, const struct token_key *key)
 	/* libjwt believes the token's own "alg", in any case of letters; the choice is ours. */
 	if (jwt_get_alg(jwt) != JWT_ALG_HS256 || alg == NULL || strcmp(alg, "HS256") != 0)
 		return "alg";
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+	for (size_t i = 0; i < COUNT(refused); i++) {
 		if (has_header(jwt, refused[i]))
 			return refused[i];
 	}
@@ -147,12 +150,11 @@ static const char *
 check_with(struct token *token, const char *text, const struct token_key *key,
     const struct token_rules *rules)
 {
+	const unsigned char *secret = (const unsigned char *)key->secret;
 	jwt_t *jwt = NULL;
 	const char *why;
 
-	if (jwt_decode(&jwt, text, (const unsigned char *)key->secret, (int)strlen(key->secret)) !=
-		0 ||
-	    jwt == NULL)
+	if (jwt_decode(&jwt, text, secret, (int)strlen(key->secret)) != 0)
 		return "signature";
 	why = check_header(jwt, key);
 	if (why == NULL)
@@ -167,8 +169,7 @@ token_verify(struct token *token, const char *text, const struct token_key keys[
 {
 	*why = is_compact(text) ? "signature" : "form";
 	*token = (struct token){ 0 };
-	if (!is_compact(text))
-		return false;
+	errno = 0;
 	/* Only a wrong signature sends a token on to the next key. */
 	for (size_t i = 0; i < count && *why != NULL && strcmp(*why, "signature") == 0; i++)
 		*why = check_with(token, text, &keys[i], rules);
@@ -177,20 +178,11 @@ token_verify(struct token *token, const char *text, const struct token_key keys[
 	return *why == NULL;
 }
 
-/* A copy of the token for the caller, or false when libjwt could not make one. */
-static bool
-encode(char out[static TOKEN_SIZE], jwt_t *jwt)
-{
-	char *text = jwt_encode_str(jwt);
-	bool made = text != NULL && text_copy(out, TOKEN_SIZE, text);
-
-	free(text);
-	return made;
-}
-
 static bool
 add_all(jwt_t *jwt, const struct token *token, const struct token_key *key, const char *issuer)
 {
+	const unsigned char *secret = (const unsigned char *)key->secret;
+
 	return jwt_add_header(jwt, "kid", key->kid) == 0 &&
 	    jwt_add_grant(jwt, "iss", issuer) == 0 && jwt_add_grant(jwt, "aud", AUDIENCE) == 0 &&
 	    jwt_add_grant(jwt, "sub", token->user) == 0 &&
@@ -199,8 +191,7 @@ add_all(jwt_t *jwt, const struct token *token, const struct token_key *key, cons
 	    jwt_add_grant_int(jwt, "iat", token->issued) == 0 &&
 	    jwt_add_grant_int(jwt, "exp", token->expires) == 0 &&
 	    jwt_add_grant_int(jwt, "auth_time", token->auth_time) == 0 &&
-	    jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)key->secret,
-		(int)strlen(key->secret)) == 0;
+	    jwt_set_alg(jwt, JWT_ALG_HS256, secret, (int)strlen(key->secret)) == 0;
 }
 
 bool
@@ -210,15 +201,17 @@ token_sign(char out[static TOKEN_SIZE], const struct token *token, const struct 
 	struct token again;
 	jwt_t *jwt = NULL;
 	const char *why;
-	bool made;
+	char *text = NULL;
 
 	out[0] = '\0';
 	if (jwt_new(&jwt) != 0)
 		return false;
-	made = add_all(jwt, token, key, rules->issuer) && encode(out, jwt);
+	if (add_all(jwt, token, key, rules->issuer) && (text = jwt_encode_str(jwt)) != NULL)
+		text_copy(out, TOKEN_SIZE, text);
+	free(text);
 	jwt_free(jwt);
 	/* Short of memory, libjwt hands out tokens without a signature and calls it success. */
-	if (made && token_verify(&again, out, key, 1, rules, &why))
+	if (token_verify(&again, out, key, 1, rules, &why))
 		return true;
 	out[0] = '\0';
 	return false;

@@ -55,7 +55,7 @@ bool token_sign(char out[static TOKEN_SIZE], const struct token *token, const st
 /*
  * Check `text` against `count` keys, the current one first. True, with `token` filled, when it
  * is ours and not over. False, with `token` zeroed, in every other case; `why` then says in a
- * word which one, for the log.
+ * word which one, for the log. When there was not enough memory to tell, errno is ENOMEM.
  */
 bool token_verify(struct token *token, const char *text, const struct token_key keys[],
     size_t count, const struct token_rules *rules, const char **why);

@@ -101,6 +101,8 @@ parse(struct users *users, const struct log *log)
 	char *line = users->file.text, *end = line + users->file.length;
 	size_t complaints = 0;
 
+	if (text_begins(line, TEXT_BYTE_ORDER_MARK))
+		line += strlen(TEXT_BYTE_ORDER_MARK);
 	for (size_t number = 1; line < end; number++) {
 		struct users_line *slot = &users->lines[users->count];
 		char *stop = memchr(line, '\n', (size_t)(end - line));

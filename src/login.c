@@ -19,8 +19,6 @@
 #include "text.h"
 #include "users.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 /* One request and what is needed to answer it. */
 struct login {
 	struct http *http;
@@ -42,19 +40,12 @@ take_next(struct login *login)
 static bool
 read_body(struct login *login)
 {
-	static const int body_status[] = {
-		[HTTP_BODY_TOO_LARGE] = 413,
-		[HTTP_BODY_LATE] = 408,
-		[HTTP_BODY_BROKEN] = 400,
-	};
-	static const int form_status[] = { [FORM_MALFORMED] = 400, [FORM_TYPE] = 415 };
 	struct http *http = login->http;
 	size_t length;
-	int status = body_status[http_body(http, login->body, sizeof(login->body), &length)];
+	int status = http_body(http, login->body, sizeof(login->body), &length);
 
 	if (status == 0)
-		status =
-		    form_status[form_read(&login->form, login->body, length, http->content_type)];
+		status = form_read(&login->form, login->body, length, http->content_type);
 	if (status == 0) {
 		take_next(login);
 		return true;
@@ -114,25 +105,32 @@ get_login(struct login *login)
 		show_form(login, 200, "");
 }
 
-/* Say no. `user` is NULL for a name that is not in the user file, which may be a password. */
+/* One line of the log. `user` is NULL for a name not in the user file: it may be a password. */
 static void
-refuse(struct login *login, const char *user, const char *reason)
+log_failure(struct login *login, const char *user, const char *reason)
 {
 	char quoted[LOG_TEXT_SIZE];
 
 	log_event(&login->http->log, "login_failed", "user=%s ip=%s reason=%s",
 	    user != NULL ? log_text(quoted, user) : "?", login->http->remote_addr, reason);
+}
+
+/* Say no. */
+static void
+refuse(struct login *login, const char *user, const char *reason)
+{
+	log_failure(login, user, reason);
 	if (http_is_browser(login->http))
 		show_form(login, 401, "The user name or the password is not right.");
 	else
 		reply_json(login->http, 401, "Username or password is incorrect");
 }
 
+/* Say that it cannot be told. */
 static void
-fail(struct login *login, int status, const char *reason)
+fail(struct login *login, const char *user, int status, const char *reason)
 {
-	log_event(&login->http->log, "login_failed", "user=? ip=%s reason=%s",
-	    login->http->remote_addr, reason);
+	log_failure(login, user, reason);
 	reply_error(login->http, status, &login->site->pages);
 }
 
@@ -145,7 +143,7 @@ admit(struct login *login, const char *user, const char *hash)
 	long seconds;
 
 	if (!session_begin(token, &seconds, &login->site->policy, user, hash, login->now)) {
-		fail(login, 500, "signing");
+		fail(login, user, 500, "signing");
 		return;
 	}
 	log_event(&http->log, "login_ok", "user=%s ip=%s", log_text(quoted, user),
@@ -170,8 +168,9 @@ check_password(struct login *login, const char *name, const char *password)
 	bool known = users_find(login->users, name, login->site->policy.decoy_key, &hash);
 	enum password match = hash != NULL ? password_check(password, hash) : PASSWORD_WRONG;
 
-	if (match == PASSWORD_FAULT)
-		fail(login, 503, "crypt");
+	/* A hash that crypt(3) does not take must not tell an unknown name from a known one. */
+	if (known && match == PASSWORD_FAULT)
+		fail(login, name, 503, "crypt");
 	else if (known && match == PASSWORD_RIGHT)
 		admit(login, name, hash);
 	else
@@ -192,7 +191,7 @@ post_login(struct login *login)
 		refuse(login, NULL, "length");
 	else if (!users_read(login->users, login->site->config.users, login->now,
 		     &login->http->log))
-		fail(login, 503, "users");
+		fail(login, NULL, 503, "users");
 	else
 		check_password(login, form->username, form->password);
 }
@@ -217,7 +216,7 @@ post_logout(struct login *login)
 	if (site_session(login->site, http, login->now, &token) == SESSION_GOOD)
 		log_event(&http->log, "logout", "user=%s ip=%s", log_text(quoted, token.user),
 		    http->remote_addr);
-	site_set_cookie(login->site, http, "", 0);
+	site_clear_cookie(login->site, http);
 	http_header(http, "Clear-Site-Data", "\"cache\"");
 	if (http_is_browser(http))
 		reply_redirect(http, login->site->config.login);

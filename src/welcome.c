@@ -12,8 +12,7 @@
 #include "secret.h"
 #include "site.h"
 #include "target.h"
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#include "text.h"
 
 static void
 show_welcome(struct http *http, const struct site *site, const struct token *token)
@@ -67,7 +66,7 @@ static void
 refuse_cookie(struct http *http, const struct site *site)
 {
 	if (http_is_browser(http)) {
-		site_set_cookie(site, http, "", 0);
+		site_clear_cookie(site, http);
 		send_to_login(http, site);
 	} else {
 		reply_json(http, 400, "Authentication error!");
@@ -98,7 +97,13 @@ answer(struct http *http, const struct site *site, time_t now)
 		reply_invalid_token(http, "Authentication error!");
 		break;
 	case SESSION_BOTH:
-		reply_json(http, 400, "Authentication error!");
+		if (http_is_browser(http))
+			reply_error(http, 400, &site->pages);
+		else
+			reply_json(http, 400, "Authentication error!");
+		break;
+	case SESSION_FAULT:
+		reply_error(http, 500, &site->pages);
 		break;
 	}
 }

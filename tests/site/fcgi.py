@@ -49,30 +49,44 @@ def read_reply(connection):
 
 
 class Worker:
-    """One process of a program, its socket and its standard error."""
+    """A process of a program, its socket and its standard error; siblings share the socket."""
 
-    def __init__(self, folder, env, program="login.fcgi", programs=PROGRAMS, **environment):
-        self.path = str(folder / (program + ".socket"))
+    def __init__(self, folder, env, program="login.fcgi", programs=PROGRAMS, siblings=0,
+                 small=False):
         self.stderr = folder / (program + ".log")
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(self.path)
-        listener.listen(64)
+        # Only over TCP can a socket be made so small that a page does not fit into it.
+        listener = socket.socket(socket.AF_INET if small else socket.AF_UNIX)
+        if small:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        listener.bind(("127.0.0.1", 0) if small else str(folder / (program + ".socket")))
+        listener.listen(1024)
+        self.family, self.address = listener.family, listener.getsockname()
         with open(self.stderr, "wb") as log:
-            self.process = subprocess.Popen(
-                [programs / program], stdin=listener, stderr=log,
-                env={**os.environ, "POSTERN_ENV": str(env), **environment})
+            self.process, *self.siblings = [
+                subprocess.Popen([programs / program], stdin=listener, stderr=log,
+                                 env={**os.environ, "POSTERN_ENV": str(env)})
+                for _ in range(siblings + 1)]
         listener.close()
-        # It has installed its signals once it has made its listener non-blocking.
-        wait_until(lambda: b"04000" in self._flags())
+        # It has blocked its signals: before that one would end it as it ends any program.
+        wait_until(lambda: self._status("SigBlk") != 0)
 
-    def _flags(self):
-        with open("/proc/%d/fdinfo/0" % self.process.pid, "rb") as info:
-            return info.read()
+    def _status(self, name):
+        """A number of /proc/PID/status."""
+        with open("/proc/%d/status" % self.process.pid) as status:
+            fields = dict(line.split(":", 1) for line in status)
+        return int(fields[name].split()[0], 16 if name.startswith("Sig") else 10)
+
+    @property
+    def resident(self):
+        """Memory in KiB."""
+        return self._status("VmRSS")
 
     def connect(self):
-        connection = socket.socket(socket.AF_UNIX)
+        connection = socket.socket(self.family)
         connection.settimeout(30)
-        connection.connect(self.path)
+        if self.family == socket.AF_INET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(self.address)
         return connection
 
     def ask(self, method="GET", path="/welcome", body=b"", **more):

@@ -1,0 +1,294 @@
+/*
+ * test_file: a file is read whole, read anew when it changed, and only if it can be trusted.
+ */
+#include "file.h"
+
+#include <sys/types.h>
+
+#include "unit.h"
+
+enum { LONG_AGO = 1000000, NOW = 2000000, NOBODY = 65534 };
+
+static void
+test_read(void **state)
+{
+	static const struct {
+		const char *name, *bytes;
+		size_t length, max;
+		enum file_read want;
+	} cases[] = {
+		{ "some bytes", "abc\n", 4, 100, FILE_READ },
+		{ "no bytes", "", 0, 100, FILE_READ },
+		{ "a NUL inside", "a\0b", 3, 100, FILE_READ },
+		{ "as large as may be", "abcd", 4, 4, FILE_READ },
+		{ "too large", "abcde", 5, 4, FILE_FAULT },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct file file = { 0 };
+		char path[UNIT_PATH_SIZE], why[FILE_WHY_SIZE] = "unset";
+
+		unit_path(path, *state, "read");
+		unit_write_bytes(path, cases[i].bytes, cases[i].length, 0600);
+		CHECK(cases[i].name,
+		    file_read(&file, path, cases[i].max, true, NOW, why) == cases[i].want);
+		if (cases[i].want == FILE_READ) {
+			CHECK(cases[i].name, file.length == cases[i].length);
+			CHECK(cases[i].name,
+			    memcmp(file.text, cases[i].bytes, cases[i].length + 1) == 0);
+			CHECK_TEXT(cases[i].name, why, "");
+		} else {
+			CHECK(cases[i].name, file.text == NULL && file.length == 0);
+			CHECK_TEXT(cases[i].name, why, "is too large");
+		}
+		file_forget(&file);
+		CHECK(cases[i].name, file.text == NULL);
+	}
+}
+
+/* What is no file of bytes. Nothing of the file read before is left. */
+static void
+test_cannot_read(void **state)
+{
+	static const struct {
+		const char *name, *file, *why;
+	} cases[] = {
+		{ "no such file", "missing", "No such file" },
+		{ "a folder", "folder", "not a regular file" },
+		{ "a pipe nobody writes to", "pipe", "not a regular file" },
+		{ "a link to nothing", "link", "No such file" },
+		{ "below a file", "before/x", "Not a directory" },
+		{ "the null device", "null", "not a regular file" },
+	};
+	char path[UNIT_PATH_SIZE], before[UNIT_PATH_SIZE];
+
+	unit_path(before, *state, "before");
+	unit_write(before, "abc");
+	unit_path(path, *state, "folder");
+	assert_int_equal(mkdir(path, 0700), 0);
+	unit_path(path, *state, "pipe");
+	assert_int_equal(mkfifo(path, 0600), 0);
+	unit_path(path, *state, "link");
+	(void)!unlink(path);
+	assert_int_equal(symlink("missing", path), 0);
+	unit_path(path, *state, "null");
+	assert_int_equal(symlink("/dev/null", path), 0);
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct file file = { 0 };
+		char why[FILE_WHY_SIZE];
+
+		assert_int_equal(file_read(&file, before, 100, true, NOW, why), FILE_READ);
+		unit_path(path, *state, cases[i].file);
+		CHECK(cases[i].name, file_read(&file, path, 100, false, NOW, why) == FILE_FAULT);
+		CHECK(cases[i].name, strstr(why, cases[i].why) != NULL);
+		CHECK(cases[i].name, file.text == NULL);
+		CHECK(cases[i].name, !file_is_private(path, why));
+		CHECK(cases[i].name, strstr(why, cases[i].why) != NULL);
+	}
+}
+
+/* One change after another to a file that was read once. */
+static void
+test_changes(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		time_t changed, now;
+		bool renamed;
+		enum file_read want;
+		const char *holds;
+	} steps[] = {
+		{ "first", "abc", LONG_AGO, NOW, false, FILE_READ, "abc" },
+		{ "the same", NULL, LONG_AGO, NOW, false, FILE_UNCHANGED, "abc" },
+		{ "another time", "abd", LONG_AGO + 1, NOW, false, FILE_READ, "abd" },
+		{ "an earlier time", "abe", LONG_AGO - 1, NOW, false, FILE_READ, "abe" },
+		{ "another size", "abef", LONG_AGO - 1, NOW, false, FILE_READ, "abef" },
+		{ "another file in its place", "xyzt", LONG_AGO - 1, NOW, true, FILE_READ, "xyzt" },
+		{ "the same again", NULL, LONG_AGO - 1, NOW, false, FILE_UNCHANGED, "xyzt" },
+		{ "emptied", "", LONG_AGO, NOW, false, FILE_READ, "" },
+		{ "still empty", NULL, LONG_AGO, NOW, false, FILE_UNCHANGED, "" },
+		{ "written just now", "abc", NOW, NOW, false, FILE_READ, "abc" },
+		{ "written again within a tick", "abd", NOW, NOW, false, FILE_READ, "abd" },
+		{ "a second later", NULL, NOW, NOW + 1, false, FILE_READ, "abd" },
+		{ "two seconds later", NULL, NOW, NOW + 2, false, FILE_READ, "abd" },
+		{ "and from then on", NULL, NOW, NOW + 2, false, FILE_UNCHANGED, "abd" },
+		{ "written tomorrow", "abe", NOW + 86400, NOW + 2, false, FILE_READ, "abe" },
+		{ "and read once", NULL, NOW + 86400, NOW + 2, false, FILE_UNCHANGED, "abe" },
+	};
+	struct file file = { 0 };
+	char path[UNIT_PATH_SIZE], other[UNIT_PATH_SIZE], why[FILE_WHY_SIZE];
+
+	unit_path(path, *state, "changes");
+	unit_path(other, *state, "other");
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		if (steps[i].text != NULL)
+			unit_write(steps[i].renamed ? other : path, steps[i].text);
+		if (steps[i].renamed)
+			assert_int_equal(rename(other, path), 0);
+		unit_date(path, steps[i].changed);
+		CHECK(steps[i].name,
+		    file_read(&file, path, 100, true, steps[i].now, why) == steps[i].want);
+		CHECK_TEXT(steps[i].name, file.text, steps[i].holds);
+	}
+	/* The time of a change has fractions of a second. */
+	assert_int_equal(file_read(&file, path, 100, true, NOW + 200000, why), FILE_UNCHANGED);
+	file.changed.tv_nsec = 1;
+	assert_int_equal(file_read(&file, path, 100, true, NOW + 200000, why), FILE_READ);
+	file_forget(&file);
+}
+
+static void
+test_modes(void **state)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+		const char *why;
+	} cases[] = {
+		{ "its owner's", 0600, NULL },
+		{ "its owner's to read", 0400, NULL },
+		{ "its owner's to run", 0700, NULL },
+		{ "others may read it", 0604, "open to others" },
+		{ "others may write it", 0602, "open to others" },
+		{ "others may run it", 0601, "open to others" },
+		{ "all may read it", 0644, "open to others" },
+		{ "its group may write it", 0620, "changed by its group" },
+		{ "its group may read and write it", 0660, "changed by its group" },
+		{ "its group may run it", 0610, "changed by its group" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct file file = { 0 };
+		char path[UNIT_PATH_SIZE], why[FILE_WHY_SIZE] = "unset";
+		bool trusted = cases[i].why == NULL;
+
+		unit_path(path, *state, "modes");
+		unit_write_bytes(path, "abc", 3, cases[i].mode);
+		CHECK(cases[i].name, file_is_private(path, why) == trusted);
+		CHECK(cases[i].name, strstr(why, trusted ? "" : cases[i].why) != NULL);
+		CHECK(cases[i].name,
+		    file_read(&file, path, 100, true, NOW, why) ==
+			(trusted ? FILE_READ : FILE_FAULT));
+		CHECK(cases[i].name, strstr(why, trusted ? "" : cases[i].why) != NULL);
+		CHECK(cases[i].name, (file.text != NULL) == trusted);
+		/* What is no secret is read all the same. */
+		file_forget(&file);
+		CHECK(cases[i].name, file_read(&file, path, 100, false, NOW, why) == FILE_READ);
+		file_forget(&file);
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
+/* Whose file it is, and who reads it: only root can try. */
+static void
+test_owners(void **state)
+{
+	static const struct {
+		const char *name;
+		uid_t owner;
+		mode_t mode;
+		uid_t reader;
+		const char *why;
+	} cases[] = {
+		{ "root's, read by root", 0, 0600, 0, NULL },
+		{ "root's, for a group", 0, 0640, 0, NULL },
+		{ "root's, for a group, read by a member", 0, 0640, NOBODY, NULL },
+		{ "root's alone", 0, 0600, NOBODY, "Permission denied" },
+		{ "the reader's own", NOBODY, 0600, NOBODY, NULL },
+		{ "the reader's own, for a group", NOBODY, 0640, NOBODY, "read by its group" },
+		{ "another user's", NOBODY, 0600, 0, "belongs to another user" },
+		{ "another user's, for a group", NOBODY, 0640, 0, "belongs to another user" },
+	};
+	char path[UNIT_PATH_SIZE];
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(*state, 0755), 0);
+	unit_path(path, *state, "owners");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char why[FILE_WHY_SIZE];
+		bool trusted;
+
+		unit_write(path, "abc");
+		assert_int_equal(chown(path, cases[i].owner, NOBODY), 0);
+		assert_int_equal(chmod(path, cases[i].mode), 0);
+		assert_true(setegid(NOBODY) == 0 && seteuid(cases[i].reader) == 0);
+		trusted = file_is_private(path, why);
+		assert_true(seteuid(0) == 0 && setegid(0) == 0);
+		CHECK(cases[i].name, trusted == (cases[i].why == NULL));
+		CHECK(cases[i].name, trusted || strstr(why, cases[i].why) != NULL);
+	}
+}
+
+static void
+test_served(void **state)
+{
+	static const struct {
+		const char *name, *path, *root;
+		bool want;
+	} cases[] = {
+		{ "in the root", "www/users", "www", true },
+		{ "deeper", "www/sub/users", "www", true },
+		{ "a root with a slash behind", "www/users", "www/", true },
+		{ "a path with dots", "www/sub/../users", "www", true },
+		{ "a way out with dots", "www/../users", "www", false },
+		{ "beside the root", "users", "www", false },
+		{ "above the root", "users", "www/sub", false },
+		{ "a folder whose name begins as the root", "www2/users", "www", false },
+		{ "the root itself", "www", "www", false },
+		{ "a hidden file", "www/.htusers", "www", false },
+		{ "in a hidden folder", "www/.htpostern/users", "www", false },
+		{ "hidden otherwise", "www/.users", "www", true },
+		{ "the root is in a hidden folder", "www/.htpostern/users", "www/.htpostern",
+		    true },
+		{ "through a link", "link/users", "www", true },
+		{ "a root that is a link", "www/users", "link", true },
+		{ "no such file yet", "www/missing", "www", true },
+		{ "a link in the root", "www/out", "www", true },
+		{ "no such root", "www/users", "missing", false },
+	};
+	static const char *const folders[] = { "www", "www/sub", "www/.htpostern", "www2" };
+	static const char *const files[] = { "users", "www/users", "www/sub/users", "www2/users",
+		"www/.htusers", "www/.users", "www/.htpostern/users" };
+	char path[UNIT_PATH_SIZE], root[UNIT_PATH_SIZE];
+
+	for (size_t i = 0; i < COUNT(folders); i++) {
+		unit_path(path, *state, folders[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	for (size_t i = 0; i < COUNT(files); i++) {
+		unit_path(path, *state, files[i]);
+		unit_write(path, "");
+	}
+	unit_path(path, *state, "link");
+	(void)!unlink(path);
+	assert_int_equal(symlink("www", path), 0);
+	unit_path(path, *state, "www/out");
+	assert_int_equal(symlink("../users", path), 0);
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		unit_path(path, *state, cases[i].path);
+		unit_path(root, *state, cases[i].root);
+		CHECK(cases[i].name, file_is_served(path, root) == cases[i].want);
+	}
+	unit_path(path, *state, "users");
+	assert_false(file_is_served(path, ""));
+	assert_false(file_is_served("", *state));
+	assert_true(file_is_served(path, "/"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_cannot_read),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_served),
+	};
+
+	return cmocka_run_group_tests_name("file", tests, unit_make_folder, unit_remove_folder);
+}

@@ -1,0 +1,214 @@
+/*
+ * test_reply: the headers that every reply has, and what each kind of reply says.
+ */
+#include "reply.h"
+
+#include "child.h"
+
+#define STANDARD                                                                                   \
+	"Cache-Control: no-store\r\n"                                                              \
+	"Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n"                                  \
+	"X-Content-Type-Options: nosniff\r\n"                                                      \
+	"Referrer-Policy: same-origin\r\n"                                                         \
+	"Cross-Origin-Opener-Policy: same-origin\r\n"                                              \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"                                            \
+	"Content-Security-Policy: default-src 'none'; form-action 'self'; base-uri 'none'; "       \
+	"frame-ancestors 'none'"
+#define CHALLENGE "WWW-Authenticate: Bearer realm=\"postern\""
+#define IS_JSON "Content-Type: application/json; charset=utf-8\r\n"
+#define IS_HTML "Content-Type: text/html; charset=utf-8\r\n"
+
+static struct pages pages;
+
+static void
+json(struct http *http)
+{
+	reply_json(http, 200, "Have a good day");
+}
+
+static void
+json_401(struct http *http)
+{
+	reply_json(http, 401, "Please login");
+}
+
+static void
+invalid_token(struct http *http)
+{
+	reply_invalid_token(http, "Authentication error!");
+}
+
+static void
+token(struct http *http)
+{
+	reply_token(http, "a.b.c");
+}
+
+static void
+redirect(struct http *http)
+{
+	reply_redirect(http, "/welcome?a=b");
+}
+
+static void
+page(struct http *http)
+{
+	static const struct page_slot slots[] = { { "heading", "Hi" }, { "text", "a<b" } };
+
+	http_header(http, "X-More", "1");
+	reply_page(http, 401, &pages, PAGE_MESSAGE, slots, COUNT(slots));
+}
+
+static void
+large_page(struct http *http)
+{
+	static char large[PAGE_SIZE + 1];
+	static const struct page_slot slots[] = { { "text", large } };
+
+	memset(large, 'x', PAGE_SIZE);
+	http_header(http, "Set-Cookie", "token=abc");
+	reply_page(http, 200, &pages, PAGE_MESSAGE, slots, COUNT(slots));
+}
+
+static void
+error(struct http *http)
+{
+	reply_error(http, 405, &pages);
+}
+
+static const struct row {
+	const char *name;
+	void (*reply)(struct http *http);
+	const char *accept;
+	const char *status, *headers, *body; /* a NULL body is a page */
+} cases[] = {
+	{ "JSON", json, "", "200 OK", STANDARD "\r\n" IS_JSON,
+	    "{\"message\":\"Have a good day\"}" },
+	{ "a challenge", json_401, "", "401 Unauthorized", STANDARD "\r\n" CHALLENGE "\r\n" IS_JSON,
+	    "{\"message\":\"Please login\"}" },
+	{ "a challenge to a bad token", invalid_token, "", "401 Unauthorized",
+	    STANDARD "\r\n" CHALLENGE ", error=\"invalid_token\"\r\n" IS_JSON,
+	    "{\"message\":\"Authentication error!\"}" },
+	{ "a token", token, "", "200 OK",
+	    STANDARD "\r\nContent-Type: application/jwt; charset=utf-8\r\n", "a.b.c" },
+	{ "a redirect", redirect, "", "303 See Other",
+	    "Location: /welcome?a=b\r\n" STANDARD "\r\nContent-Type: text/plain; charset=utf-8\r\n",
+	    "" },
+	{ "a page", page, "", "401 Unauthorized",
+	    "X-More: 1\r\n" STANDARD "; style-src 'sha256-HASH'\r\n" CHALLENGE "\r\n" IS_HTML,
+	    NULL },
+	{ "a page too large takes the cookie with it", large_page, "", "500 Internal Server Error",
+	    STANDARD "\r\n" IS_JSON, "{\"message\":\"Internal Server Error\"}" },
+	{ "an error, to a program", error, "*/*", "405 Method Not Allowed", STANDARD "\r\n" IS_JSON,
+	    "{\"message\":\"Method Not Allowed\"}" },
+	{ "an error, to a browser", error, "text/html", "405 Method Not Allowed",
+	    STANDARD "; style-src 'sha256-HASH'\r\n" IS_HTML, NULL },
+};
+
+static int
+answer(void *argument)
+{
+	const struct row *row = argument;
+	struct http http;
+
+	if (!http_open(&http) || !http_accept(&http))
+		return 1;
+	row->reply(&http);
+	http_finish(&http);
+	http_close(&http);
+	return 0;
+}
+
+static void
+check(const struct row *row, const struct child *child)
+{
+	const char *body = strstr(child->out, "\r\n\r\n");
+	char want[4096], *hash;
+
+	CHECK(row->name, body != NULL);
+	body += 4;
+	snprintf(want, sizeof(want), "Status: %s\r\n%sContent-Length: %zu\r\n\r\n", row->status,
+	    row->headers, strlen(body));
+	if ((hash = strstr(want, "HASH")) != NULL) {
+		memmove(hash + strlen(pages.style_hash), hash + 4, strlen(hash + 4) + 1);
+		memcpy(hash, pages.style_hash, strlen(pages.style_hash));
+	}
+	if (strncmp(child->out, want, strlen(want)) != 0)
+		fail_msg("%s: %s, not %s", row->name, child->out, want);
+	if (row->body != NULL)
+		CHECK_TEXT(row->name, body, row->body);
+	else
+		CHECK(row->name, strncmp(body, "<!DOCTYPE html>", 15) == 0);
+	if (row->reply == page)
+		CHECK(row->name, strstr(body, "<p>a&lt;b</p>") != NULL);
+}
+
+static void
+test_replies(void **state)
+{
+	static struct child child;
+	char why[PAGE_WHY_SIZE];
+
+	(void)state;
+	assert_true(pages_load(&pages, "", "Sign in", why));
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char accept[64];
+		const char *const environment[] = { "REQUEST_METHOD=GET", accept, NULL };
+
+		snprintf(accept, sizeof(accept), "HTTP_ACCEPT=%s", cases[i].accept);
+		child_run(&child, environment, "", answer, (void *)&cases[i]);
+		CHECK(cases[i].name, child.status == 0);
+		check(&cases[i], &child);
+		CHECK(cases[i].name, (child.err[0] != '\0') == (cases[i].reply == large_page));
+	}
+	pages_forget(&pages);
+}
+
+static int
+answer_error(void *argument)
+{
+	const int *status = argument;
+	struct http http;
+
+	if (!http_open(&http) || !http_accept(&http))
+		return 1;
+	reply_error(&http, *status, &pages);
+	http_finish(&http);
+	http_close(&http);
+	return 0;
+}
+
+/* A page says the error in words. */
+static void
+test_words(void **state)
+{
+	static const int statuses[] = { 400, 403, 404, 405, 408, 413, 415, 500, 503 };
+	static const char *const environment[] = { "REQUEST_METHOD=GET", "HTTP_ACCEPT=text/html",
+		NULL };
+	static struct child child;
+	char why[PAGE_WHY_SIZE];
+
+	(void)state;
+	assert_true(pages_load(&pages, "", "Sign in", why));
+	for (size_t i = 0; i < COUNT(statuses); i++) {
+		char heading[64];
+
+		child_run(&child, environment, "", answer_error, (void *)&statuses[i]);
+		snprintf(heading, sizeof(heading), "<h1>%s</h1>", http_reason(statuses[i]));
+		CHECK(heading, strstr(child.out, heading) != NULL);
+		CHECK(heading, strstr(child.out, "<p></p>") == NULL);
+		CHECK(heading, strstr(child.out, "{{") == NULL);
+	}
+	pages_forget(&pages);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_replies),
+		cmocka_unit_test(test_words),
+	};
+
+	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
+}

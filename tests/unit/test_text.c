@@ -1,0 +1,237 @@
+/*
+ * test_text: strings that fit or are refused, UTF-8, and what may be a name.
+ */
+#include "text.h"
+
+#include <limits.h>
+
+#include "unit.h"
+
+#define TEN "0123456789"
+
+static void
+test_copy(void **state)
+{
+	static const struct {
+		const char *name, *in;
+		size_t size;
+		bool want;
+	} cases[] = {
+		{ "nothing", "", 1, true },
+		{ "shorter", "abc", 8, true },
+		{ "exactly", "abc", 4, true },
+		{ "no room for the NUL", "abc", 3, false },
+		{ "much too long", TEN TEN, 4, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *out = malloc(cases[i].size);
+
+		assert_non_null(out);
+		CHECK(cases[i].name, text_copy(out, cases[i].size, cases[i].in) == cases[i].want);
+		CHECK_TEXT(cases[i].name, out, cases[i].want ? cases[i].in : "");
+		CHECK(cases[i].name,
+		    text_format(out, cases[i].size, "%s", cases[i].in) == cases[i].want);
+		CHECK_TEXT(cases[i].name, out, cases[i].want ? cases[i].in : "");
+		free(out);
+	}
+}
+
+static void
+test_utf8(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		bool want;
+	} cases[] = {
+		{ "nothing", "", true },
+		{ "ASCII", "abc\x7f\x01", true },
+		{ "the lowest of two bytes", "\xc2\x80", true },
+		{ "the highest of two bytes", "\xdf\xbf", true },
+		{ "the lowest of three bytes", "\xe0\xa0\x80", true },
+		{ "before the surrogates", "\xed\x9f\xbf", true },
+		{ "after the surrogates", "\xee\x80\x80", true },
+		{ "the highest of three bytes", "\xef\xbf\xbf", true },
+		{ "the lowest of four bytes", "\xf0\x90\x80\x80", true },
+		{ "the highest of all", "\xf4\x8f\xbf\xbf", true },
+		{ "several, and ASCII behind", "\xc3\xab\xe2\x82\xac!", true },
+
+		{ "a stray continuation", "\x80", false },
+		{ "a stray continuation behind a good one", "\xc3\xab\xab", false },
+		{ "the highest continuation", "\xbf", false },
+		{ "two continuations", "\x82\x80", false },
+		{ "two bytes cut short", "\xc3", false },
+		{ "three bytes cut short", "\xe2\x82", false },
+		{ "four bytes cut short", "\xf0\x9f\x98", false },
+		{ "ASCII for a continuation",
+		    "\xc3"
+		    "a",
+		    false },
+		{ "a leader for a continuation", "\xe2\x82\xc3", false },
+		{ "an overlong NUL", "\xc0\x80", false },
+		{ "an overlong slash", "\xc0\xaf", false },
+		{ "the highest overlong of two", "\xc1\xbf", false },
+		{ "the highest overlong of three", "\xe0\x9f\xbf", false },
+		{ "the highest overlong of four", "\xf0\x8f\xbf\xbf", false },
+		{ "the lowest surrogate", "\xed\xa0\x80", false },
+		{ "the highest surrogate", "\xed\xbf\xbf", false },
+		{ "above the highest", "\xf4\x90\x80\x80", false },
+		{ "a leader above the highest", "\xf5\x80\x80\x80", false },
+		{ "the highest of four bytes", "\xf7\xbf\xbf\xbf", false },
+		{ "five bytes", "\xf8\x88\x80\x80\x80", false },
+		{ "a leader of five bytes, then three", "\xf9\x80\x80\x80", false },
+		{ "a byte that is never there", "\xff", false },
+		{ "another", "\xfe", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		/* Without its NUL, so that a sanitizer sees a byte read too many. */
+		size_t length = strlen(cases[i].text);
+		char *text = malloc(length + (length == 0));
+
+		assert_non_null(text);
+		memcpy(text, cases[i].text, length);
+		CHECK(cases[i].name, text_is_utf8(text, length) == cases[i].want);
+		free(text);
+	}
+	assert_true(text_is_utf8("a\0b", 3));
+	assert_false(text_is_utf8("a\0\xff", 3));
+}
+
+static void
+test_name(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		bool want;
+	} cases[] = {
+		{ "a word", "ada", true },
+		{ "one byte", "a", true },
+		{ "an address", "ada.l+x@example.org", true },
+		{ "the first byte after space", "!", true },
+		{ "the last printable byte", "~", true },
+		{ "quotes of other kinds", "o'b`r", true },
+		{ "UTF-8", "Zo\xc3\xab", true },
+		{ "the first character after the C1 controls", "a\xc2\xa0z", true },
+		{ "a byte of a C1 control elsewhere", "\xe2\x82\x80", true },
+		{ "63 bytes", TEN TEN TEN TEN TEN TEN "abc", true },
+
+		{ "64 bytes", TEN TEN TEN TEN TEN TEN "abcd", false },
+		{ "nothing", "", false },
+		{ "a space", "a b", false },
+		{ "a space at the end", "ada ", false },
+		{ "a colon", "a:b", false },
+		{ "a semicolon", "a;b", false },
+		{ "a comma", "a,b", false },
+		{ "a double quote", "a\"b", false },
+		{ "a backslash", "a\\b", false },
+		{ "an equals sign", "a=b", false },
+		{ "a tab", "a\tb", false },
+		{ "a line feed", "a\nb", false },
+		{ "a carriage return", "a\r", false },
+		{ "the lowest control", "\x01", false },
+		{ "ESC", "\x1b[0m", false },
+		{ "DEL", "a\x7f", false },
+		{ "the lowest C1 control", "a\xc2\x80", false },
+		{ "the highest C1 control", "a\xc2\x9f", false },
+		{ "not UTF-8", "a\xff", false },
+		{ "UTF-8 cut short", "a\xc2", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		CHECK(cases[i].name, text_is_name(cases[i].text) == cases[i].want);
+}
+
+static void
+test_made_of(void **state)
+{
+	static const struct {
+		const char *name, *text;
+		size_t length;
+		const char *set;
+		bool want;
+	} cases[] = {
+		{ "all of them", "abc", 3, "cba", true },
+		{ "nothing", "", 0, "a", true },
+		{ "one short", "ab", 3, "ab", false },
+		{ "one over", "abab", 3, "ab", false },
+		{ "another byte first", "xab", 3, "ab", false },
+		{ "another byte last", "abx", 3, "ab", false },
+		{ "another byte behind", "abx", 2, "ab", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		CHECK(cases[i].name,
+		    text_is_made_of(cases[i].text, cases[i].length, cases[i].set) == cases[i].want);
+}
+
+static void
+test_begins(void **state)
+{
+	static const struct {
+		const char *name, *text, *prefix;
+		bool want;
+	} cases[] = {
+		{ "a prefix", "abc", "ab", true },
+		{ "all of it", "abc", "abc", true },
+		{ "nothing", "abc", "", true },
+		{ "longer than the text", "ab", "abc", false },
+		{ "another case", "Abc", "ab", false },
+		{ "later in the text", "xab", "ab", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		CHECK(cases[i].name, text_begins(cases[i].text, cases[i].prefix) == cases[i].want);
+}
+
+static void
+test_percent_decode(void **state)
+{
+	static const struct {
+		const char *name, *text, *want; /* NULL: refused */
+	} cases[] = {
+		{ "nothing", "", "" },
+		{ "plain", "a+b", "a+b" },
+		{ "digits of either case", "%41%4a%4A%7e", "AJJ~" },
+		{ "decoded once", "%2541", "%41" },
+		{ "a high byte", "%ff", "\xff" },
+		{ "the least byte", "%01", "\x01" },
+		{ "a NUL", "a%00b", NULL },
+		{ "a sign alone", "%", NULL },
+		{ "cut short", "%4", NULL },
+		{ "a first digit that is none", "%g1", NULL },
+		{ "a second digit that is none", "%1g", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[32];
+		bool decoded;
+
+		assert_true(text_copy(text, sizeof(text), cases[i].text));
+		decoded = text_percent_decode(text);
+		CHECK(cases[i].name, decoded == (cases[i].want != NULL));
+		if (decoded)
+			CHECK_TEXT(cases[i].name, text, cases[i].want);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_made_of),
+		cmocka_unit_test(test_begins),
+		cmocka_unit_test(test_percent_decode),
+	};
+
+	return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}
