@@ -96,14 +96,16 @@ test-packages:
 
 # lighttpd is in /usr/sbin, which not every user has in the PATH.
 run: run-packages
-	@$(MAKE) --no-print-directory all build/demo/postern.env build/demo/users
-	@mkdir -p build/demo/www
+	@$(MAKE) --no-print-directory all demo
 	@echo
 	@echo "Postern:  http://127.0.0.1:$(PORT)/"
 	@echo "User:     admin, password: password"
 	@echo "To stop:  Ctrl-C"
 	@echo
 	@PATH="$$PATH:/usr/sbin" PORT=$(PORT) lighttpd -D -f lighttpd.conf
+
+demo: build/demo/postern.env build/demo/users
+	@mkdir -p build/demo/www
 
 build/demo/postern.env:
 	@mkdir -p $(@D)
@@ -137,7 +139,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run run-packages test test-packages unit install clean help FORCE
+.PHONY: all run demo run-packages test test-packages unit install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
