@@ -120,7 +120,7 @@ build/demo/users:
 test: test-packages
 	@$(MAKE) --no-print-directory SAN=address,undefined unit all
 	@$(MAKE) --no-print-directory all
-	npm ci --prefix tests/site --silent --no-audit --no-fund
+	npm ci --prefix tests/site --loglevel=error --no-audit --no-fund
 	/usr/bin/python3 -m pytest -q tests/site
 
 unit: $(UNIT)

@@ -16,6 +16,8 @@
 #include "secret.h"
 #include "text.h"
 
+enum { LIMIT = HTTP_SECONDS * 1000 }; /* milliseconds */
+
 extern char **environ;
 
 /* The parameters that we look at: RFC 3875, section 4.1. */
@@ -129,10 +131,8 @@ http_open(struct http *http)
 {
 	const struct log log = log_stderr();
 
-	*http = (struct http){ .signals = -1, .ended = true };
-	if (!is_listening(STDIN_FILENO))
-		return true;
-	if (open_fastcgi(http))
+	*http = (struct http){ .signals = -1 };
+	if (!is_listening(STDIN_FILENO) || open_fastcgi(http))
 		return true;
 	log_event(&log, "config", "reason=\"cannot serve FastCGI: %s\"", strerror(errno));
 	return false;
@@ -181,9 +181,7 @@ set_timeout(int fd, int option, long left)
 static bool
 take_connection(struct FCGX_Request *fastcgi, int fd)
 {
-	const long limit = HTTP_SECONDS * 1000L;
-
-	if (!set_timeout(fd, SO_RCVTIMEO, limit) || !set_timeout(fd, SO_SNDTIMEO, limit)) {
+	if (!set_timeout(fd, SO_RCVTIMEO, LIMIT) || !set_timeout(fd, SO_SNDTIMEO, LIMIT)) {
 		close(fd);
 		return false;
 	}
@@ -287,7 +285,7 @@ http_accept(struct http *http)
 		http->log = (struct log){ put_stream, http->fastcgi->err };
 	http->headers_length = 0;
 	http->overflowed = http->sent = http->ended = false;
-	http->deadline = milliseconds() + HTTP_SECONDS * 1000L;
+	http->deadline = milliseconds() + LIMIT;
 	http->body_left = expected_body(http);
 	return true;
 }
@@ -303,11 +301,14 @@ read_fastcgi(struct http *http, char *out, size_t size)
 	long left;
 	int first, got;
 
-	/* Only where libfcgi has nothing in store will it read from the socket, and wait. */
-	if (in->rdNext == in->stop) {
+	/*
+	 * Only where libfcgi has nothing in store will it read from the socket, and wait. While
+	 * the request is young, the limit that the socket has is as good.
+	 */
+	left = time_left(http);
+	if (in->rdNext == in->stop && left < LIMIT - 500) {
 		errno = EAGAIN;
-		if ((left = time_left(http)) == 0 ||
-		    !set_timeout(http->fastcgi->ipcFd, SO_RCVTIMEO, left))
+		if (left == 0 || !set_timeout(http->fastcgi->ipcFd, SO_RCVTIMEO, left))
 			return -1;
 	}
 	if ((first = FCGX_GetChar(in)) < 0) {
