@@ -3,6 +3,7 @@
 #   make            build cgi-bin/login.fcgi and cgi-bin/welcome.fcgi
 #   make run        bring up the demo on 127.0.0.1:8080 (PORT=8081 for another port)
 #   make test       run all tests, under sanitizers
+#   make mutate     take away one check at a time, and see a unit test fail
 #   make install    install the two programs below PREFIX, with DESTDIR before it
 #   make clean      remove all that was built
 #   make help       show this list
@@ -126,6 +127,10 @@ test: test-packages
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
 
+mutate: test-packages
+	@$(MAKE) --no-print-directory SAN=address,undefined unit
+	/usr/bin/python3 tests/unit/mutate.py token form cookie target
+
 # -- the rest ----------------------------------------------------------------------------
 
 install: all
@@ -139,7 +144,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run demo run-packages test test-packages unit install clean help FORCE
+.PHONY: all run demo run-packages test test-packages unit mutate install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

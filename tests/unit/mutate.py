@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""Does every check have a test that fails without it?
+
+Takes away one check at a time from the named files of lib/ (an operand of && or ||, or a whole
+if), builds the file's unit test with the rest of lib/, and runs it. What no test notices is
+printed, and makes the exit status 1, unless EXPECTED says why it may be so.
+"""
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+COMPILE = ["cc", "-std=c11", "-D_GNU_SOURCE", "-Ilib", "-Ibuild/san", "-w",
+           "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+LIBS = ["-lfcgi", "-ljwt", "-ljson-c", "-lcrypto", "-lcrypt", "-lcmocka"]
+
+EXPECTED = {
+    ("token", "errno == ENOMEM"): "out of memory",
+    ("token", "alg == NULL"): "libjwt refuses such a header first; strcmp() wants a text",
+    ("form", "tokener == NULL"): "out of memory",
+    ("form", "errno != ENOMEM"): "out of memory",
+}
+
+
+def blanked(source):
+    """The source, with comments, texts and preprocessor lines of the same length but empty."""
+    pattern = r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|^#[^\n]*'
+    return re.sub(pattern, lambda m: re.sub(r"[^\n]", "_", m.group()), source, flags=re.S | re.M)
+
+
+def closing(text, at):
+    """Where the parenthesis that opens at `at` is closed."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[i], 0)
+        if depth == 0:
+            return i
+
+
+def operands(text, start, end):
+    """The operands of && and || from start to end, at every depth, as (start, end, operator)."""
+    depth, begin, found, operators = 0, start, [], []
+    for i in range(start, end + 1):
+        two = text[i:i + 2]
+        if i == end or (depth == 0 and two in ("&&", "||")):
+            found.append((begin, i))
+            operators.append(two)
+            begin = i + 2
+        elif text[i] == "(":
+            if depth == 0:
+                yield from operands(text, i + 1, closing(text, i))
+            depth += 1
+        elif text[i] == ")":
+            depth -= 1
+    for i, (a, b) in enumerate(found):
+        if len(found) > 1:
+            yield a, b, operators[i] if i < len(found) - 1 else operators[i - 1]
+
+
+def mutants(source):
+    """(start, end, replacement) of each check."""
+    text, seen = blanked(source), set()
+    spans = [(m.end(), closing(text, m.end() - 1)) for m in re.finditer(r"\b(?:if|while) \(", text)]
+    for a, b in spans:
+        seen.add((a, b, "0"))
+    spans += [m.span(1) for m in re.finditer(r"(?:return|[^=!<>]=) ([^;{]*(?:&&|\|\|)[^;]*);", text)]
+    for a, b in spans:
+        for c, d, operator in operands(text, a, b):
+            seen.add((c, d, "1" if operator == "&&" else "0"))
+    return sorted(seen)
+
+
+def survives(noun, source, mutant):
+    """Does the unit test of the file pass without this check?"""
+    a, b, replacement = mutant
+    with tempfile.TemporaryDirectory() as folder:
+        changed = pathlib.Path(folder) / (noun + ".c")
+        changed.write_text(source[:a] + " " + replacement + " " + source[b:])
+        rest = [str(o) for o in pathlib.Path("build/san/lib").glob("*.o") if o.stem != noun]
+        test = "build/san/tests/unit/test_%s.o" % noun
+        built = subprocess.run([*COMPILE, "-o", folder + "/test", changed, test, *rest, *LIBS],
+                               stderr=subprocess.DEVNULL)
+        if built.returncode != 0:
+            return False
+        try:
+            return subprocess.run([folder + "/test"], stdout=subprocess.DEVNULL, timeout=60,
+                                  stderr=subprocess.DEVNULL).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+
+def main(nouns):
+    status = 0
+    for noun in nouns:
+        source = pathlib.Path("lib/%s.c" % noun).read_text()
+        found = mutants(source)
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            passed = list(pool.map(lambda mutant: survives(noun, source, mutant), found))
+        unseen = [mutant for mutant, alive in zip(found, passed) if alive]
+        print("%s: %d checks, %d without a test" % (noun, len(found), len(unseen)))
+        for a, b, _ in unseen:
+            check = " ".join(source[a:b].split())
+            why = EXPECTED.get((noun, check))
+            status |= why is None
+            print("  line %d: %s%s" % (source[:a].count("\n") + 1, check,
+                                       "" if why is None else "  (%s)" % why))
+    return status
+
+
+sys.exit(main(sys.argv[1:]))
