@@ -67,14 +67,15 @@ is_ready(struct site *site, const char *root, time_t now)
 	/* The root is the same for request after request, and looking it up takes system calls. */
 	if (!site->ready || strcmp(site->root, root) == 0)
 		return site->ready;
-	if (!config_is_served(&site->config, root, site->why)) {
-		text_copy(site->root, sizeof(site->root), root);
-		return true;
+	if (config_is_served(&site->config, root, site->why)) {
+		if (site->tried != now)
+			try(site, now);
+		/* If it still lies there, requests with another root are served all the same. */
+		if (!site->ready || config_is_served(&site->config, root, site->why))
+			return false;
 	}
-	/* Requests with another root are served all the same. */
-	if (site->tried != now)
-		try(site, now);
-	return false;
+	text_copy(site->root, sizeof(site->root), root);
+	return true;
 }
 
 static void
@@ -147,8 +148,7 @@ add_cookie(const struct site *site, struct http *http, const char *suffix, const
 	char name[CONFIG_TEXT_SIZE + 8], header[COOKIE_SET_SIZE];
 
 	text_format(name, sizeof(name), "%s%s", site->config.cookie, suffix);
-	if (!cookie_set(header, name, value, seconds, site->config.secure || https))
-		http->overflowed = true;
+	cookie_set(header, name, value, seconds, site->config.secure || https);
 	http_header(http, "Set-Cookie", header);
 	secret_wipe(header, sizeof(header));
 }
