@@ -46,7 +46,10 @@ good_token(char out[static MINT_SIZE], const char *secret)
 	mint(out, head, body, EVP_sha256(), secret);
 }
 
-/* The token is good where `why` is NULL, else it is refused with that word, and zeroed. */
+/*
+ * The token is good where `why` is NULL, else it is refused with that word, and zeroed. The word
+ * is empty where libjwt itself refuses it or not, by its version.
+ */
 static void
 check(const char *row, const char *text, const char *why)
 {
@@ -60,7 +63,8 @@ check(const char *row, const char *text, const char *why)
 	if (why == NULL)
 		return;
 	CHECK(row, !good);
-	CHECK_TEXT(row, said, why);
+	if (why[0] != '\0')
+		CHECK_TEXT(row, said, why);
 	CHECK(row, memcmp(&token, &nobody, sizeof(token)) == 0);
 }
 
@@ -96,8 +100,8 @@ test_header(void **state)
 		{ "alg HS512 under a signature of HS256", "alg", "'HS512'", "signature" },
 		{ "alg RS256", "alg", "'RS256'", "signature" },
 		{ "alg ES256", "alg", "'ES256'", "signature" },
-		{ "alg in lower case", "alg", "'hs256'", "alg" },
-		{ "alg in mixed case", "alg", "'Hs256'", "alg" },
+		{ "alg in lower case", "alg", "'hs256'", "" },
+		{ "alg in mixed case", "alg", "'Hs256'", "" },
 		{ "alg missing", "alg", NULL, "signature" },
 		{ "alg empty", "alg", "''", "signature" },
 		{ "alg null", "alg", "null", "signature" },
