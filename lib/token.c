@@ -109,14 +109,14 @@ take_user(struct token *token, jwt_t *jwt)
 }
 
 /*
- * A point in time after 1970. A claim that is missing or no JSON integer reads as 0 or -1,
- * by the version of libjwt, and so is none.
+ * A point in time from 1970 to `latest`. A claim that is missing or no JSON integer reads as 0
+ * or -1, by the version of libjwt, and so is none.
  */
 static bool
-take_time(time_t *out, jwt_t *jwt, const char *name)
+take_time(time_t *out, jwt_t *jwt, const char *name, time_t latest)
 {
 	*out = jwt_get_grant_int(jwt, name);
-	return *out > 0;
+	return *out > 0 && *out <= latest;
 }
 
 /* NULL and `token` filled, or which claim is not as it must be. */
@@ -133,16 +133,13 @@ check_claims(struct token *token, jwt_t *jwt, const struct token_rules *rules)
 		return "sid";
 	if (!take_digits(token->pwv, sizeof(token->pwv), jwt, "pwv"))
 		return "pwv";
-	if (!take_time(&token->issued, jwt, "iat") || token->issued - TOKEN_CLOCK_SKEW > rules->now)
+	if (!take_time(&token->issued, jwt, "iat", rules->now + TOKEN_CLOCK_SKEW))
 		return "iat";
-	if (!take_time(&token->auth_time, jwt, "auth_time") || token->auth_time > token->issued)
+	if (!take_time(&token->auth_time, jwt, "auth_time", rules->now + TOKEN_CLOCK_SKEW))
 		return "auth_time";
-	if (!take_time(&token->expires, jwt, "exp") ||
-	    token->expires - token->auth_time > rules->session_ttl)
+	if (!take_time(&token->expires, jwt, "exp", token->auth_time + rules->session_ttl))
 		return "exp";
-	if (token->expires <= rules->now)
-		return "expired";
-	return NULL;
+	return token->expires > rules->now ? NULL : "expired";
 }
 
 /* NULL and `token` filled when `key` signed this text and it says what it must. */
