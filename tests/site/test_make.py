@@ -36,6 +36,13 @@ def test_install(tmp_path):
     assert all(f.stat().st_mode & 0o777 == 0o755 for f in folder.iterdir())
 
 
+def test_the_code_is_formatted_as_it_says():
+    sources = [*ROOT.glob("lib/*.[ch]"), *ROOT.glob("src/*.c"), *ROOT.glob("tests/unit/*.[ch]")]
+    checked = subprocess.run(["clang-format", "--dry-run", "--Werror", *sources], text=True,
+                             stderr=subprocess.PIPE)
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_help_names_every_target():
     said = make("help").stdout
     for target in ("run", "test", "install", "clean", "help"):
