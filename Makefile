@@ -66,6 +66,7 @@ $(BUILD)/command: FORCE
 
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev libssl-dev libcrypt-dev
+# openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
 	chromium chromium-driver $(if $(shell command -v npm),,npm)

@@ -67,6 +67,8 @@ check_secret(const char *value)
 		return "is shorter than 32 bytes: make one with `openssl rand -hex 32`";
 	if (text_begins(value, "-----BEGIN"))
 		return "is a PEM file, not a secret: make one with `openssl rand -hex 32`";
+	if (strpbrk(value, " \t") != NULL)
+		return "has a space in it: a comment needs a line of its own";
 	if (is_placeholder(value))
 		return "is a placeholder: make one with `openssl rand -hex 32`";
 	return NULL;
@@ -82,8 +84,7 @@ static const char *
 check_seconds(const char *value)
 {
 	/* strtol() alone would also take signs, spaces and a tail. */
-	if (strlen(value) > 8 || !text_is_made_of(value, strlen(value), DIGITS) ||
-	    strtol(value, NULL, 10) < 1)
+	if (strlen(value) > 8 || !text_is_made_of(value, DIGITS) || strtol(value, NULL, 10) < 1)
 		return "is not a number of seconds from 1 to 99999999";
 	return NULL;
 }
@@ -91,10 +92,8 @@ check_seconds(const char *value)
 static const char *
 check_issuer(const char *value)
 {
-	for (; *value != '\0'; value++) {
-		if (!isgraph((unsigned char)*value))
-			return "has a character that is not printable ASCII";
-	}
+	if (!text_is_made_of(value, LETTERS DIGITS "-._~:/?#[]@!$&'()*+,;=%"))
+		return "has a character that no URI has";
 	return NULL;
 }
 
@@ -110,7 +109,7 @@ check_origin(const char *value)
 	const char *host = strstr(value, "://");
 
 	if ((strncasecmp(value, "http://", 7) != 0 && strncasecmp(value, "https://", 8) != 0) ||
-	    host[3] == '\0' || !text_is_made_of(host + 3, strlen(host + 3), LETTERS DIGITS ".-:[]"))
+	    strchr(".-:]", host[3]) != NULL || !text_is_made_of(host + 3, LETTERS DIGITS ".-:[]"))
 		return "is not an origin such as https://example.org, with nothing after the host";
 	return NULL;
 }
@@ -118,7 +117,7 @@ check_origin(const char *value)
 static const char *
 check_cookie(const char *value)
 {
-	if (!text_is_made_of(value, strlen(value), LETTERS DIGITS "!#$%&'*+-.^_`|~"))
+	if (!text_is_made_of(value, LETTERS DIGITS "!#$%&'*+-.^_`|~"))
 		return "is not a cookie name: RFC 6265, section 4.1.1";
 	return NULL;
 }
@@ -127,7 +126,7 @@ static const char *
 check_url(const char *value)
 {
 	if (value[0] != '/' || value[1] == '/' ||
-	    !text_is_made_of(value, strlen(value), LETTERS DIGITS "-._~/!$&'()*+,;=:@%"))
+	    !text_is_made_of(value, LETTERS DIGITS "-._~/!$&'()*+,;=:@%"))
 		return "is not the path of a URL such as /login";
 	return NULL;
 }

@@ -66,9 +66,47 @@ read_pairs(struct form *form, char *text)
 	return true;
 }
 
+/* Of the escape that begins with this u: 1 for the first of a surrogate pair, 2 for the second. */
+static int
+surrogate(const char *u)
+{
+	if (strncasecmp(u, "ud", 2) != 0)
+		return 0;
+	return strchr("89abAB", u[2]) != NULL ? 1 : strchr("cdefCDEF", u[2]) != NULL ? 2 : 0;
+}
+
+/*
+ * Does JSON text keep what json-c does not ask of it: no control character in a string, no NUL
+ * even escaped, surrogates in pairs (RFC 8259, sections 7 and 8), neither NaN nor Infinity?
+ */
+static bool
+is_strict(const char *text)
+{
+	bool in_string = false;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '"')
+			in_string = !in_string;
+		if (in_string ? (unsigned char)*text < ' ' : *text == 'N' || *text == 'I')
+			return false;
+		if (*text != '\\')
+			continue;
+		if (*++text == '\0')
+			return false;
+		if (text_begins(text, "u0000") || surrogate(text) == 2)
+			return false;
+		if (surrogate(text) == 0)
+			continue;
+		if (strlen(text) < 11 || text[5] != '\\' || surrogate(text + 6) != 2)
+			return false;
+		text += 10;
+	}
+	return true;
+}
+
 /*
  * Move a member's text to `*at`, wiping json-c's copy. Decoded text is never longer than
- * its JSON, so all of them fit where the body was. False when it is no string or has a NUL.
+ * its JSON, so all of them fit where the body was. False when it is no string.
  */
 static bool
 take_member(struct form *form, const struct field *field, struct json_object *member, char **at)
@@ -80,8 +118,6 @@ take_member(struct form *form, const struct field *field, struct json_object *me
 		return false;
 	length = (size_t)json_object_get_string_len(member);
 	text = (char *)json_object_get_string(member);
-	if (strlen(text) != length)
-		return false;
 	memcpy(*at, text, length + 1);
 	secret_wipe(text, length);
 	*slot(form, field) = *at;
@@ -139,10 +175,11 @@ form_read(struct form *form, char *body, size_t length, const char *type)
 	if (length == 0)
 		return 0;
 	errno = 0;
-	if (is_type(type, "application/x-www-form-urlencoded"))
+	if (is_type(type, FORM_TYPE))
 		read = read && read_pairs(form, body);
 	else if (is_type(type, "application/json"))
-		read = read && text_is_utf8(body, length) && read_json(form, body, length);
+		read = read && text_is_utf8(body, length) && is_strict(body) &&
+		    read_json(form, body, length);
 	else
 		return 415;
 	/* Short of memory, json-c may also leave a member out. */
@@ -150,14 +187,4 @@ form_read(struct form *form, char *body, size_t length, const char *type)
 		return 0;
 	*form = (struct form){ 0 };
 	return errno == ENOMEM ? 500 : 400;
-}
-
-bool
-form_read_query(struct form *form, char *query)
-{
-	*form = (struct form){ 0 };
-	if (read_pairs(form, query))
-		return true;
-	*form = (struct form){ 0 };
-	return false;
 }

@@ -9,6 +9,9 @@
 
 enum { FORM_BODY_MAX = 8192 }; /* bytes */
 
+/* What a query string is, too. */
+#define FORM_TYPE "application/x-www-form-urlencoded"
+
 /* The fields we know; one that was not sent is NULL. The texts lie in the caller's body. */
 struct form {
 	const char *username, *password, *next;
@@ -17,16 +20,13 @@ struct form {
 /*
  * Read the fields of a body of `length` bytes and a NUL, which is overwritten. `type` is its
  * Content-Type: application/x-www-form-urlencoded (URL Standard, section 5) or
- * application/json (RFC 8259) with any parameters; an empty body needs none. Fields that we do
- * not know must be well formed too. Of a name that stands twice in a JSON object the last
- * counts.
+ * application/json (RFC 8259, nested eight deep at most) with any parameters; an empty body needs
+ * none. Fields that we do not know must be well formed too. Of a name that stands twice in a JSON
+ * object the last counts.
  *
  * 0, or every field is NULL and the status says why: 415 another type; 400 not what the type
  * says, a field of a form twice, a NUL, not UTF-8; 500 out of memory.
  */
 int form_read(struct form *form, char *body, size_t length, const char *type);
-
-/* The fields of a query string, which is overwritten. False when it is malformed. */
-bool form_read_query(struct form *form, char *query);
 
 #endif

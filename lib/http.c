@@ -45,34 +45,6 @@ static const struct parameter {
 	{ "HTTP_UPGRADE", offsetof(struct http, upgrade), true },
 };
 
-static const struct reason {
-	int status;
-	const char *phrase;
-} reasons[] = {
-	{ 200, "OK" },
-	{ 303, "See Other" },
-	{ 400, "Bad Request" },
-	{ 401, "Unauthorized" },
-	{ 403, "Forbidden" },
-	{ 404, "Not Found" },
-	{ 405, "Method Not Allowed" },
-	{ 408, "Request Timeout" },
-	{ 413, "Content Too Large" },
-	{ 415, "Unsupported Media Type" },
-	{ 500, "Internal Server Error" },
-	{ 503, "Service Unavailable" },
-};
-
-const char *
-http_reason(int status)
-{
-	for (size_t i = 0; i < COUNT(reasons); i++) {
-		if (reasons[i].status == status)
-			return reasons[i].phrase;
-	}
-	return "Unknown";
-}
-
 /* -- getting ready -------------------------------------------------------------------- */
 
 static bool
@@ -261,8 +233,7 @@ expected_body(const struct http *http)
 {
 	const char *text = http->content_length, *method = http->method;
 
-	if (text[0] != '\0' && strlen(text) <= 15 &&
-	    text_is_made_of(text, strlen(text), "0123456789"))
+	if (text[0] != '\0' && strlen(text) <= 15 && text_is_made_of(text, "0123456789"))
 		return strtol(text, NULL, 10);
 	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ? -1 : 0;
 }
@@ -472,22 +443,16 @@ write_out(struct http *http, const char *bytes, size_t length)
 	}
 }
 
-void
-http_send(struct http *http, int status, const char *body, size_t length)
+bool
+http_send(struct http *http, const char *status, const char *body, size_t length)
 {
 	char first[64], last[64];
 
-	if (http->sent)
-		return;
+	if (http->overflowed || http->sent)
+		return false;
 	drain(http);
-	if (http->overflowed) {
-		log_event(&http->log, "config", "reason=\"the headers of a reply do not fit\"");
-		http_clear_headers(http);
-		status = 500;
-		length = 0;
-	}
 	/* First of all the status: where it is not, lighttpd takes a denial for a pass. */
-	text_format(first, sizeof(first), "Status: %d %s\r\n", status, http_reason(status));
+	text_format(first, sizeof(first), "Status: %s\r\n", status);
 	text_format(last, sizeof(last), "Content-Length: %zu\r\n\r\n", length);
 	write_out(http, first, strlen(first));
 	write_out(http, http->headers, http->headers_length);
@@ -495,6 +460,7 @@ http_send(struct http *http, int status, const char *body, size_t length)
 	if (strcmp(http->method, "HEAD") != 0)
 		write_out(http, body, length);
 	http->sent = true;
+	return true;
 }
 
 void
@@ -502,7 +468,7 @@ http_finish(struct http *http)
 {
 	if (!http->sent) {
 		http_clear_headers(http);
-		http_send(http, 500, "", 0);
+		http_send(http, "500 Internal Server Error", "", 0);
 	}
 	if (http->fastcgi != NULL) {
 		/* An idle connection that is kept would keep this worker from all others. */

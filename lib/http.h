@@ -59,7 +59,8 @@ bool http_accept(struct http *http);
 
 /*
  * Read the whole body into `out`, of `size` bytes, and end it with a NUL. 0, or the status that
- * says why not: 413 too large, 408 not whole after HTTP_SECONDS, 400 cut short.
+ * says why not: 413 too large, 408 not whole after HTTP_SECONDS, 400 cut short. In plain CGI
+ * CONTENT_LENGTH says where the body ends, in FastCGI only that it must not end before.
  */
 int http_body(struct http *http, char *out, size_t size, size_t *length);
 
@@ -80,12 +81,10 @@ void http_clear_headers(struct http *http);
 
 /*
  * Send the reply, its headers being the added ones and the length of the body, which is left
- * out after HEAD. A reply whose headers are wrong becomes a bare 500. Once a request.
+ * out after HEAD. `status` is a code and its phrase, "200 OK". Once a request; false, with
+ * nothing sent, when that was done, or a header was wrong or did not fit.
  */
-void http_send(struct http *http, int status, const char *body, size_t length);
-
-/* The reason phrase of a status that we send (RFC 9110, section 15). */
-const char *http_reason(int status);
+bool http_send(struct http *http, const char *status, const char *body, size_t length);
 
 /* End the request. One that was not answered gets a bare 500. */
 void http_finish(struct http *http);

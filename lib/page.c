@@ -10,54 +10,62 @@
 #include "text.h"
 
 /* The Makefile makes a string literal of each file of src/pages. */
-static const char login_html[] =
-#include "pages/login.html.inc"
-    ;
-static const char signed_in_html[] =
-#include "pages/signed-in.html.inc"
-    ;
-static const char logout_html[] =
-#include "pages/logout.html.inc"
-    ;
-static const char welcome_html[] =
-#include "pages/welcome.html.inc"
-    ;
-static const char message_html[] =
-#include "pages/message.html.inc"
-    ;
-static const char style_css[] =
-#include "pages/style.css.inc"
-    ;
-
+/* clang-format off */
 static const struct builtin {
 	const char *name, *text;
 } builtins[PAGE_COUNT] = {
-	[PAGE_LOGIN] = { "login.html", login_html },
-	[PAGE_SIGNED_IN] = { "signed-in.html", signed_in_html },
-	[PAGE_LOGOUT] = { "logout.html", logout_html },
-	[PAGE_WELCOME] = { "welcome.html", welcome_html },
-	[PAGE_MESSAGE] = { "message.html", message_html },
-	[PAGE_STYLE] = { "style.css", style_css },
+	[PAGE_LOGIN] = { "login.html",
+#include "pages/login.html.inc"
+	},
+	[PAGE_SIGNED_IN] = { "signed-in.html",
+#include "pages/signed-in.html.inc"
+	},
+	[PAGE_LOGOUT] = { "logout.html",
+#include "pages/logout.html.inc"
+	},
+	[PAGE_WELCOME] = { "welcome.html",
+#include "pages/welcome.html.inc"
+	},
+	[PAGE_MESSAGE] = { "message.html",
+#include "pages/message.html.inc"
+	},
+	[PAGE_STYLE] = { "style.css",
+#include "pages/style.css.inc"
+	},
 };
+/* clang-format on */
 
-/* The page of this name in the folder. True also where there is none, and the built-in one stays.
- */
+/* Browsers read CR LF as LF, and hash the style so. */
+static void
+strip_returns(char *text)
+{
+	char *out = text;
+
+	for (; *text != '\0'; text++) {
+		if (*text != '\r')
+			*out++ = *text;
+	}
+	*out = '\0';
+}
+
+/* Take the folder's page of this name. True also where it has none, and the built-in one stays. */
 static bool
 load_own(struct pages *pages, size_t page, const char *folder, char why[static PAGE_WHY_SIZE])
 {
-	char path[PAGE_WHY_SIZE + FILE_WHY_SIZE], reason[FILE_WHY_SIZE];
+	char path[1024], reason[FILE_WHY_SIZE];
 	struct file file = { 0 };
 
 	if (!text_format(path, sizeof(path), "%s/%s", folder, builtins[page].name)) {
 		text_copy(why, PAGE_WHY_SIZE, "its path is too long");
 		return false;
 	}
-	if (access(path, F_OK) != 0 && errno == ENOENT && access(folder, X_OK) == 0)
+	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return true;
 	if (file_read(&file, path, PAGE_FILE_MAX, false, 0, reason) != FILE_READ) {
 		text_format(why, PAGE_WHY_SIZE, "%s: %s", builtins[page].name, reason);
 		return false;
 	}
+	strip_returns(file.text);
 	pages->text[page] = pages->own[page] = file.text;
 	return true;
 }
@@ -79,13 +87,15 @@ bool
 pages_load(struct pages *pages, const char *folder, const char *title,
     char why[static PAGE_WHY_SIZE])
 {
-	bool loaded = true;
+	bool own = folder[0] != '\0', loaded = !own || access(folder, X_OK) == 0;
 
 	pages_forget(pages);
 	pages->title = title;
 	for (size_t i = 0; i < PAGE_COUNT; i++)
 		pages->text[i] = builtins[i].text;
-	for (size_t i = 0; i < PAGE_COUNT && folder[0] != '\0' && loaded; i++)
+	if (!loaded)
+		text_copy(why, PAGE_WHY_SIZE, strerror(errno));
+	for (size_t i = 0; i < PAGE_COUNT && own && loaded; i++)
 		loaded = load_own(pages, i, folder, why);
 	if (loaded && hash_style(pages))
 		return true;

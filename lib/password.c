@@ -1,6 +1,7 @@
 #include "password.h"
 
 #include <crypt.h>
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,80 +19,78 @@ enum { BCRYPT_PASSWORD_MAX = 72 };
  * parameters there, or NULL when they are not well formed or make the hash cost too much.
  */
 
-/* The end of a decimal number from `min` to `max`, or NULL. */
+/* What follows a decimal number from `min` to `max` and a `$`, or NULL. */
 static const char *
-number_end(const char *at, unsigned long min, unsigned long max)
+after_number(const char *at, unsigned long min, unsigned long max)
 {
 	char *end;
 	unsigned long number = strtoul(at, &end, 10);
 
-	return at[0] >= '0' && at[0] <= '9' && number >= min && number <= max ? end : NULL;
+	return isdigit((unsigned char)at[0]) && *end == '$' && number >= min && number <= max
+	    ? end + 1
+	    : NULL;
 }
 
-/* jNr. N doubles with each character: B takes 66 MB. */
+/* jNr$. N doubles with each character: B takes 66 MB. */
 static const char *
 cost_yescrypt(const char *rest)
 {
-	return rest[0] == 'j' && rest[1] >= '/' && rest[1] <= 'B' && rest[2] >= '.' &&
-		rest[2] <= 'T'
-	    ? rest + 3
-	    : NULL;
+	bool right = rest[0] == 'j' && rest[1] >= '/' && rest[1] <= 'B' && rest[2] >= '.' &&
+	    rest[2] <= 'T' && rest[3] == '$';
+
+	return right ? rest + 4 : NULL;
 }
 
-/* N, r and p in 1, 5 and 5 characters, and no sign after them. D takes 134 MB. */
+/* N, r and p in 1, 5 and 5 characters, and nothing after them. D takes 134 MB. */
 static const char *
 cost_scrypt(const char *rest)
 {
-	return rest[0] >= '/' && rest[0] <= 'D' && rest[1] >= '/' && rest[1] <= 'U' &&
-		text_begins(rest + 2, "..../....")
-	    ? rest + 11
-	    : NULL;
+	bool right = rest[0] >= '/' && rest[0] <= 'D' && rest[1] >= '/' && rest[1] <= 'U' &&
+	    text_begins(rest + 2, "..../....");
+
+	return right ? rest + 11 : NULL;
 }
 
 static const char *
 cost_bcrypt(const char *rest)
 {
-	return strspn(rest, "0123456789") == 2 ? number_end(rest, 4, 14) : NULL;
+	return strspn(rest, "0123456789") == 2 ? after_number(rest, 4, 14) : NULL;
 }
 
 /* With 511 bytes of password, 200,000 rounds of SHA-256 take most of a second. */
 static const char *
 cost_sha(const char *rest)
 {
-	if (text_begins(rest, "rounds="))
-		return rest[7] != '0' ? number_end(rest + 7, 1000, 200000) : NULL;
-	return rest - 1; /* no parameters: the prefix's own `$` ends them */
+	if (!text_begins(rest, "rounds="))
+		return rest;
+	return rest[7] != '0' ? after_number(rest + 7, 1000, 200000) : NULL;
 }
 
 static const struct method {
 	const char *prefix;
 	const char *(*cost)(const char *rest);
-	const char *after; /* what parts the parameters from the salt */
-	bool has_salt;     /* parted by a `$` from the rest */
-	size_t length;     /* of that rest */
+	bool has_salt; /* of any length, parted by a `$` from the digest */
+	size_t length; /* of the digest, bcrypt's salt included */
 } methods[] = {
-	{ "$y$", cost_yescrypt, "$", true, 43 },
-	{ "$7$", cost_scrypt, "", true, 43 },
-	{ "$2a$", cost_bcrypt, "$", false, 53 },
-	{ "$2b$", cost_bcrypt, "$", false, 53 },
-	{ "$2y$", cost_bcrypt, "$", false, 53 },
-	{ "$6$", cost_sha, "$", true, 86 },
-	{ "$5$", cost_sha, "$", true, 43 },
+	{ "$y$", cost_yescrypt, true, 43 },
+	{ "$7$", cost_scrypt, true, 43 },
+	{ "$2a$", cost_bcrypt, false, 53 },
+	{ "$2b$", cost_bcrypt, false, 53 },
+	{ "$2y$", cost_bcrypt, false, 53 },
+	{ "$6$", cost_sha, true, 86 },
+	{ "$5$", cost_sha, true, 43 },
 };
 
 /* Is this what stands behind the parameters: the salt and the digest? */
 static bool
 is_whole(const char *rest, const struct method *method)
 {
-	if (!text_begins(rest, method->after))
-		return false;
-	rest += strlen(method->after);
 	if (method->has_salt) {
 		rest += strspn(rest, CRYPT64);
 		if (*rest++ != '$')
 			return false;
 	}
-	return text_is_made_of(rest, method->length, CRYPT64);
+	return strlen(rest) == method->length && text_is_made_of(rest, CRYPT64);
 }
 
 const char *

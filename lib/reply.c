@@ -6,30 +6,35 @@
 
 #define CHALLENGE "Bearer realm=\"postern\""
 
-/* What a person is told. */
-static const struct words {
-	int status;
-	const char *text;
-} words[] = {
-	{ 400, "The request was not well formed. Go back and try again." },
-	{ 403, "The request came from another site, so it was not carried out." },
-	{ 404, "There is no page at this address." },
-	{ 405, "This address does not take requests of that kind." },
-	{ 408, "The request took too long to arrive. Go back and try again." },
-	{ 413, "The request was too large." },
-	{ 415, "The request was in a format that is not understood here." },
-	{ 500, "Something went wrong here. Try again in a moment." },
-	{ 503, "Signing in does not work just now. The log of the web server says why." },
+/* What the protocol calls a status (RFC 9110, section 15), and what a person is told. */
+static const struct status {
+	int code;
+	const char *phrase, *words;
+} statuses[] = {
+	{ 500, "Internal Server Error", "Something went wrong here. Try again in a moment." },
+	{ 200, "OK", "" },
+	{ 303, "See Other", "" },
+	{ 400, "Bad Request", "The request was not well formed. Go back and try again." },
+	{ 401, "Unauthorized", "" },
+	{ 403, "Forbidden", "The request came from another site, so it was not carried out." },
+	{ 404, "Not Found", "There is no page at this address." },
+	{ 405, "Method Not Allowed", "This address does not take requests of that kind." },
+	{ 408, "Request Timeout", "The request took too long to arrive. Go back and try again." },
+	{ 413, "Content Too Large", "The request was too large." },
+	{ 415, "Unsupported Media Type", "The request was in a format not understood here." },
+	{ 503, "Service Unavailable",
+	    "Signing in does not work just now. The log of the web server says why." },
 };
 
-static const char *
-find_words(int status)
+/* A status that we do not know is a fault of ours, the first. */
+static const struct status *
+find_status(int code)
 {
-	for (size_t i = 0; i < COUNT(words); i++) {
-		if (words[i].status == status)
-			return words[i].text;
-	}
-	return "";
+	size_t i = COUNT(statuses) - 1;
+
+	while (i > 0 && statuses[i].code != code)
+		i--;
+	return &statuses[i];
 }
 
 /* Send a reply with the headers that all have. `style_hash` is empty where there is no style. */
@@ -47,8 +52,10 @@ send_with(struct http *http, int status, const char *challenge, const char *type
 		{ "Cross-Origin-Opener-Policy", "same-origin" },
 		{ "Cross-Origin-Resource-Policy", "same-origin" },
 	};
-	char policy[256];
+	const struct status *found = find_status(status);
+	char policy[256], line[64];
 
+	text_format(line, sizeof(line), "%d %s", found->code, found->phrase);
 	text_format(policy, sizeof(policy),
 	    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'%s%s%s",
 	    style_hash[0] != '\0' ? "; style-src 'sha256-" : "", style_hash,
@@ -59,7 +66,12 @@ send_with(struct http *http, int status, const char *challenge, const char *type
 	if (status == 401)
 		http_header(http, "WWW-Authenticate", challenge);
 	http_header(http, "Content-Type", type);
-	http_send(http, status, body, strlen(body));
+	if (http_send(http, line, body, strlen(body)) || http->sent)
+		return;
+	/* What was to be granted is not: no cookie goes out. */
+	log_event(&http->log, "config", "reason=\"the headers of a reply do not fit\"");
+	http_clear_headers(http);
+	send_with(http, 500, "", "text/plain; charset=utf-8", "", "");
 }
 
 static void
@@ -103,7 +115,7 @@ reply_page(struct http *http, int status, const struct pages *pages, enum page p
 	}
 	log_event(&http->log, "config", "setting=POSTERN_PAGES reason=\"a page is too large\"");
 	http_clear_headers(http);
-	reply_json(http, 500, http_reason(500));
+	reply_json(http, 500, find_status(500)->phrase);
 }
 
 void
@@ -116,13 +128,14 @@ reply_redirect(struct http *http, const char *location)
 void
 reply_error(struct http *http, int status, const struct pages *pages)
 {
+	const struct status *found = find_status(status);
 	const struct page_slot slots[] = {
-		{ "heading", http_reason(status) },
-		{ "text", find_words(status) },
+		{ "heading", found->phrase },
+		{ "text", found->words },
 	};
 
 	if (http_is_browser(http))
 		reply_page(http, status, pages, PAGE_MESSAGE, slots, COUNT(slots));
 	else
-		reply_json(http, status, http_reason(status));
+		reply_json(http, status, found->phrase);
 }

@@ -12,7 +12,7 @@ enum { SECRET_DIGEST_BYTES = 32 };
 /*
  * Once, first thing in main(): no core dumps, no other process of this user looks into our
  * memory, and OpenSSL has no configuration file, so that neither a file nor a variable of the
- * host changes which algorithms there are. False when the system refuses.
+ * host changes which algorithms there are. False, having said why, when the system refuses.
  */
 bool secret_begin(void);
 

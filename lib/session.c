@@ -120,7 +120,7 @@ bearer(const char *authorization)
 	const size_t length = strlen(scheme);
 
 	if (strncasecmp(authorization, scheme, length) != 0 ||
-	    strchr(" ", authorization[length]) == NULL)
+	    (authorization[length] != ' ' && authorization[length] != '\0'))
 		return NULL;
 	return authorization + length + strspn(authorization + length, " ");
 }

@@ -9,16 +9,41 @@
 #include "origin.h"
 #include "reply.h"
 #include "secret.h"
+#include "target.h"
 #include "text.h"
+#include "users.h"
 
 enum { TELL_EVERY = 60 }; /* seconds */
+
+/* Are the places that we send a browser to what target_accept() takes, like any other? */
+static bool
+places_are_targets(const struct config *config, char why[static CONFIG_WHY_SIZE])
+{
+	const struct {
+		const char *name, *path;
+	} places[] = {
+		{ "POSTERN_LOGIN", config->login },
+		{ "POSTERN_LOGOUT", config->logout },
+		{ "POSTERN_HOME", config->home },
+	};
+	char target[TARGET_SIZE];
+
+	for (size_t i = 0; i < COUNT(places); i++) {
+		if (target_accept(target, places[i].path))
+			continue;
+		text_format(why, CONFIG_WHY_SIZE, "%s is no path of this site", places[i].name);
+		return false;
+	}
+	return true;
+}
 
 static bool
 load(struct site *site, time_t now)
 {
 	char reason[PAGE_WHY_SIZE];
 
-	if (!config_load(&site->config, now, site->why))
+	if (!config_load(&site->config, now, site->why) ||
+	    !places_are_targets(&site->config, site->why))
 		return false;
 	if (!pages_load(&site->pages, site->config.pages, site->config.title, reason)) {
 		text_format(site->why, sizeof(site->why), "POSTERN_PAGES: %s", reason);
@@ -43,6 +68,9 @@ try(struct site *site, time_t now)
 	site->ready = load(site, now);
 	if (site->ready)
 		return;
+	/* A path may have a quote in it, and these would end the text in the log. */
+	for (char *at = site->why; (at = strpbrk(at, "\"\\")) != NULL;)
+		*at = '?';
 	pages_load(&site->pages, "", "Sign in", ignored);
 	if (strcmp(before, site->why) != 0) {
 		log_event(&log, "config", "reason=\"%s\"", site->why);
@@ -148,8 +176,8 @@ add_cookie(const struct site *site, struct http *http, const char *suffix, const
 	char name[CONFIG_TEXT_SIZE + 8], header[COOKIE_SET_SIZE];
 
 	text_format(name, sizeof(name), "%s%s", site->config.cookie, suffix);
-	cookie_set(header, name, value, seconds, site->config.secure || https);
-	http_header(http, "Set-Cookie", header);
+	if (cookie_set(header, name, value, seconds, site->config.secure || https))
+		http_header(http, "Set-Cookie", header);
 	secret_wipe(header, sizeof(header));
 }
 
@@ -162,18 +190,22 @@ site_set_cookie(const struct site *site, struct http *http, const char *token, l
 void
 site_clear_cookie(const struct site *site, struct http *http)
 {
-	add_cookie(site, http, "", "", 0);
 	/*
 	 * Chromium brings a page back from its back/forward cache, no-store or not, unless a
-	 * cookie has changed since. One change it does not see: it takes the first one after
-	 * a sign-in for the sign-in's own. This is the second.
+	 * cookie has changed since; and the first change after a sign-in it takes for the
+	 * sign-in's own. So there are two. The one that matters comes last: curl forgets to
+	 * take a cookie out of its jar when another one follows.
 	 */
-	add_cookie(site, http, "-out", "", 1);
+	if (http_is_browser(http))
+		add_cookie(site, http, "-out", "", 1);
+	add_cookie(site, http, "", "", 0);
 }
 
 int
 site_command(int argc, char **argv, time_t now)
 {
+	const struct log log = log_stderr();
+	struct users users = { 0 };
 	struct site site;
 	bool right;
 
@@ -185,6 +217,9 @@ site_command(int argc, char **argv, time_t now)
 		return EX_USAGE;
 	}
 	right = site_open(&site, now);
+	if (right)
+		users_read(&users, site.config.users, now, &log);
+	users_forget(&users);
 	site_close(&site);
 	return right ? EX_OK : EX_CONFIG;
 }

@@ -19,7 +19,7 @@ struct site {
 	struct pages pages; /* the built-in ones while the settings are wrong */
 	bool ready;
 	time_t tried, told; /* when the settings were read, and a request's log heard of them */
-	char why[CONFIG_WHY_SIZE];   /* what is wrong with them, or empty */
+	char why[CONFIG_WHY_SIZE];   /* what was wrong with them last */
 	char root[CONFIG_LONG_SIZE]; /* the last document root that none of our files lies in */
 };
 
@@ -27,7 +27,8 @@ struct site {
 bool site_open(struct site *site, time_t now);
 
 /*
- * May this request be looked at? Wrong settings are read again first, at most once a second.
+ * May this request be looked at? Wrong settings are read again first, at most once a second; so
+ * are those of a request whose document root exposes one of our files, which is as wrong.
  * If not, it is answered: 503 while the settings are wrong, 400 when a header of it contradicts
  * another, 403 when a page of another site sent it.
  */
@@ -40,12 +41,13 @@ enum session site_session(const struct site *site, struct http *http, time_t now
 /* Add the Set-Cookie header for a token that lives so many seconds. */
 void site_set_cookie(const struct site *site, struct http *http, const char *token, long seconds);
 
-/* Add the headers that take the cookie away, and with it the pages that a browser remembers. */
+/* Add the headers that take the cookie away, and with it the pages that a browser keeps. */
 void site_clear_cookie(const struct site *site, struct http *http);
 
 /*
  * The program as a command, started by a person: `--check` reads the settings, says what is
- * wrong with them and returns 0 or 78 (EX_CONFIG of sysexits.h); anything else returns 64.
+ * wrong with them and returns 0 or 78 (EX_CONFIG of sysexits.h); lines of the user file that
+ * nobody can sign in with are named too. Anything else returns 64 (EX_USAGE).
  */
 int site_command(int argc, char **argv, time_t now);
 

@@ -5,8 +5,6 @@
 
 #include "text.h"
 
-static const char hex[] = "0123456789ABCDEF";
-
 /* Does it begin with a path of this site? Browsers take `\` for `/`. */
 static bool
 begins_as_path(const char *text)
@@ -37,6 +35,27 @@ is_safe_decoded(const char *target)
 	return true;
 }
 
+/*
+ * Write a byte, percent-encoded unless it is `plain`. Where the next one goes, or 0 when this one
+ * and a NUL do not fit.
+ */
+static size_t
+put(char *out, size_t size, size_t used, char byte, bool plain)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	if (used + (plain ? 1 : 3) >= size)
+		return 0;
+	if (plain) {
+		out[used++] = byte;
+	} else {
+		out[used++] = '%';
+		out[used++] = hex[(unsigned char)byte >> 4];
+		out[used++] = hex[byte & 15];
+	}
+	return used;
+}
+
 bool
 target_accept(char out[static TARGET_SIZE], const char *in)
 {
@@ -45,22 +64,16 @@ target_accept(char out[static TARGET_SIZE], const char *in)
 	out[0] = '\0';
 	if (!begins_as_path(in))
 		return false;
-	for (; *in != '\0'; in++) {
+	do {
 		unsigned char c = (unsigned char)*in;
-		size_t needed = c <= '~' ? 1 : 3;
 
-		if (is_control(c) || c == ' ' || c == '\\' || used + needed >= TARGET_SIZE)
-			break;
-		if (needed == 1) {
-			out[used++] = *in;
-		} else {
-			out[used++] = '%';
-			out[used++] = hex[c >> 4];
-			out[used++] = hex[c & 15];
-		}
-	}
+		if (!is_control(c) && c != ' ' && c != '\\')
+			used = put(out, TARGET_SIZE, used, *in, c <= '~');
+		else
+			used = 0;
+	} while (used > 0 && *++in != '\0');
 	out[used] = '\0';
-	if (*in == '\0' && is_safe_decoded(out))
+	if (is_safe_decoded(out))
 		return true;
 	out[0] = '\0';
 	return false;
@@ -73,20 +86,7 @@ target_location(char out[static TARGET_LOCATION_SIZE], const char *login, const 
 				    "-._~!$'()*,:@/";
 	size_t used = (size_t)snprintf(out, TARGET_LOCATION_SIZE, "%s?next=", login);
 
-	for (const char *in = target; *in != '\0'; in++) {
-		unsigned char c = (unsigned char)*in;
-
-		if (used + 4 > TARGET_LOCATION_SIZE) {
-			target = "";
-			break;
-		}
-		if (strchr(plain, c) != NULL) {
-			out[used++] = *in;
-		} else {
-			out[used++] = '%';
-			out[used++] = hex[c >> 4];
-			out[used++] = hex[c & 15];
-		}
-	}
-	out[target[0] == '\0' ? strlen(login) : used] = '\0';
+	for (const char *in = target; *in != '\0' && used > 0; in++)
+		used = put(out, TARGET_LOCATION_SIZE, used, *in, strchr(plain, *in) != NULL);
+	out[target[0] != '\0' && used > 0 ? used : strlen(login)] = '\0';
 }

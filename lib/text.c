@@ -76,9 +76,9 @@ text_is_name(const char *text)
 }
 
 bool
-text_is_made_of(const char *text, size_t length, const char *set)
+text_is_made_of(const char *text, const char *set)
 {
-	return strlen(text) == length && strspn(text, set) == length;
+	return text[strspn(text, set)] == '\0';
 }
 
 bool

@@ -33,8 +33,8 @@ bool text_is_utf8(const char *text, size_t length);
  */
 bool text_is_name(const char *text);
 
-/* Is `text` made of exactly `length` bytes, each of them in `set`? */
-bool text_is_made_of(const char *text, size_t length, const char *set);
+/* Is every byte of `text` in `set`? */
+bool text_is_made_of(const char *text, const char *set);
 
 /* Does `text` begin with `prefix`? */
 bool text_begins(const char *text, const char *prefix);

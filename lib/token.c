@@ -45,7 +45,8 @@ is_compact(const char *text)
 	payload = strspn(text, BASE64URL);
 	if (payload == 0 || text[payload] != '.')
 		return false;
-	return text_is_made_of(text + payload + 1, SIGNATURE_LENGTH, BASE64URL);
+	text += payload + 1;
+	return strlen(text) == SIGNATURE_LENGTH && text_is_made_of(text, BASE64URL);
 }
 
 static bool
@@ -95,7 +96,7 @@ take_digits(char *out, size_t size, jwt_t *jwt, const char *name)
 {
 	const char *value = jwt_get_grant(jwt, name);
 
-	return value != NULL && text_is_made_of(value, size - 1, HEX) &&
+	return value != NULL && strlen(value) == size - 1 && text_is_made_of(value, HEX) &&
 	    text_copy(out, size, value);
 }
 

@@ -10,7 +10,7 @@
 
 enum {
 	USERS_FILE_MAX = 256 * 1024 * 1024,
-	COMPLAINTS_MAX = 10, /* a file full of bad lines must not fill the log */
+	COMPLAINTS_MAX = 100, /* a file full of bad lines must not fill the log */
 };
 
 static void
@@ -61,11 +61,18 @@ split(char *line, size_t length, struct users_line *out, const char **reason)
 static int
 by_name(const void *a, const void *b)
 {
-	const struct users_line *left = a, *right = b;
-	int order = strcmp(left->name, right->name);
+	return strcmp(((const struct users_line *)a)->name, ((const struct users_line *)b)->name);
+}
 
-	/* Of the same name, the line that comes first in the file. */
-	return order != 0 ? order : (left->number > right->number) - (left->number < right->number);
+/* Of the same name, the line that comes first in the file. */
+static int
+by_name_and_number(const void *a, const void *b)
+{
+	size_t left = ((const struct users_line *)a)->number;
+	size_t right = ((const struct users_line *)b)->number;
+	int order = by_name(a, b);
+
+	return order != 0 ? order : (left > right) - (left < right);
 }
 
 static size_t
@@ -84,7 +91,7 @@ sort(struct users *users, const struct log *log, size_t *complaints)
 {
 	size_t kept = 0;
 
-	qsort(users->lines, users->count, sizeof(users->lines[0]), by_name);
+	qsort(users->lines, users->count, sizeof(users->lines[0]), by_name_and_number);
 	for (size_t i = 0; i < users->count; i++) {
 		if (kept > 0 && strcmp(users->lines[kept - 1].name, users->lines[i].name) == 0)
 			complain(log, complaints, &users->lines[i],
@@ -133,7 +140,7 @@ users_read(struct users *users, const char *path, time_t now, const struct log *
 	case FILE_UNCHANGED:
 		return true;
 	case FILE_FAULT:
-		log_event(log, "config", "setting=POSTERN_USERS reason=\"%s: %s\"", path, why);
+		log_event(log, "config", "setting=POSTERN_USERS reason=\"%s\"", why);
 		users_forget(users);
 		return false;
 	case FILE_READ:
@@ -169,26 +176,16 @@ users_find(const struct users *users, const char *name,
     const unsigned char key[static SECRET_DIGEST_BYTES], const char **hash)
 {
 	const struct users_line wanted = { .name = name };
-	size_t low = 0, high = users->count;
+	const struct users_line *line;
 
 	*hash = NULL;
 	if (users->count == 0)
 		return false;
 	*hash = users->lines[decoy(name, key, users->count)].hash;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(wanted.name, users->lines[middle].name);
-
-		if (order == 0) {
-			*hash = users->lines[middle].hash;
-			return true;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return false;
+	line = bsearch(&wanted, users->lines, users->count, sizeof(users->lines[0]), by_name);
+	if (line != NULL)
+		*hash = line->hash;
+	return line != NULL;
 }
 
 void

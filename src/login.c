@@ -95,7 +95,7 @@ get_login(struct login *login)
 
 	/* A query that is malformed says no place to return to. */
 	if (text_copy(login->body, sizeof(login->body), login->http->query) &&
-	    form_read_query(&login->form, login->body))
+	    form_read(&login->form, login->body, strlen(login->body), FORM_TYPE) == 0)
 		take_next(login);
 	login->form.username = NULL;
 	if (http_is_browser(login->http) &&

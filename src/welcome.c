@@ -53,24 +53,14 @@ greet(struct http *http, const struct site *site, const struct token *token)
 		reply_json(http, 200, "Have a good day");
 }
 
+/* Nobody is signed in. */
 static void
-ask_to_sign_in(struct http *http, const struct site *site)
+refuse(struct http *http, const struct site *site, int status, const char *message)
 {
 	if (http_is_browser(http))
 		send_to_login(http, site);
 	else
-		reply_json(http, 401, "Please login");
-}
-
-static void
-refuse_cookie(struct http *http, const struct site *site)
-{
-	if (http_is_browser(http)) {
-		site_clear_cookie(site, http);
-		send_to_login(http, site);
-	} else {
-		reply_json(http, 400, "Authentication error!");
-	}
+		reply_json(http, status, message);
 }
 
 static void
@@ -88,10 +78,12 @@ answer(struct http *http, const struct site *site, time_t now)
 		greet(http, site, &token);
 		break;
 	case SESSION_NONE:
-		ask_to_sign_in(http, site);
+		refuse(http, site, 401, "Please login");
 		break;
 	case SESSION_BAD:
-		refuse_cookie(http, site);
+		if (http_is_browser(http))
+			site_clear_cookie(site, http);
+		refuse(http, site, 400, "Authentication error!");
 		break;
 	case SESSION_BAD_BEARER:
 		reply_invalid_token(http, "Authentication error!");

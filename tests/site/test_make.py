@@ -45,5 +45,16 @@ def test_the_code_is_formatted_as_it_says():
 
 def test_help_names_every_target():
     said = make("help").stdout
-    for target in ("run", "test", "install", "clean", "help"):
+    phony = re.search(r"\.PHONY: (.*)", (ROOT / "Makefile").read_text()).group(1).split()
+    inner = {"all", "demo", "run-packages", "test-packages", "unit", "FORCE"}
+    for target in set(phony) - inner:
         assert "make " + target in said
+
+
+def test_the_lines_of_the_readme(fastcgi, tmp_path):
+    """What it says to type works, one line after the other."""
+    lines = re.findall(r"^    (curl .*)$", (ROOT / "README.md").read_text(), re.M)
+    heads = [subprocess.run(line.replace("localhost:8080", "127.0.0.1:%d" % fastcgi.port) + " -s",
+                            shell=True, cwd=tmp_path, stdout=subprocess.PIPE, text=True).stdout
+             for line in lines + lines[1:2]]
+    assert [head.split()[1] for head in heads] == ["200", "200", "200", "401"]

@@ -65,6 +65,15 @@ def test_pages_of_ones_own(make_site, tmp_path):
     assert "a > b {}" in site.get("/logout", BROWSER).text
 
 
+def test_a_style_with_the_lines_of_windows(make_site, tmp_path):
+    """Browsers drop the carriage returns, and then hash it."""
+    (tmp_path / "style.css").write_bytes(b"a {\r\n}\r\n")
+    site = make_site(POSTERN_PAGES=tmp_path)
+    reply = site.get("/login", BROWSER)
+    digest = base64.b64encode(hashlib.sha256(b"a {\n}\n").digest()).decode()
+    assert digest in reply.headers["Content-Security-Policy"] and "\r" not in reply.text
+
+
 @pytest.mark.parametrize("name", ["login.html", "style.css"])
 def test_a_page_of_ones_own_that_cannot_be_read(tmp_path, name):
     pages = tmp_path / "pages"

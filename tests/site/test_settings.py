@@ -67,9 +67,13 @@ WRONG = [
     ("POSTERN_LOGIN", "//evil.example", "POSTERN_LOGIN"),
     ("POSTERN_HOME", "/a?b", "POSTERN_HOME"),
     ("POSTERN_LOGIN", "/auth/", "slash"),
+    ("POSTERN_LOGIN", "/a%zz", "POSTERN_LOGIN is no path of this site"),
+    ("POSTERN_HOME", "/%2fevil.example", "POSTERN_HOME is no path of this site"),
+    ("POSTERN_SECRET", SECRET + " # openssl rand -hex 32", "space in it"),
+    ("POSTERN_ORIGIN", "https://:443", "POSTERN_ORIGIN"),
     ("POSTERN_ISSUER", "a b", "POSTERN_ISSUER"),
     ("POSTERN_TITLE", "x" * 128, "POSTERN_TITLE"),
-    ("POSTERN_PAGES", "/nowhere", "POSTERN_PAGES"),
+    ("POSTERN_PAGES", "/nowhere", "POSTERN_PAGES: No such file or directory"),
     ("POSTERN_SECERT", SECRET, "POSTERN_SECERT is not a setting"),
     ("POSTERN_ENV", "/x", "POSTERN_ENV is not a setting"),
 ]
@@ -156,6 +160,19 @@ def test_the_folder_beside_cgi_bin(tmp_path, env, up):
     shutil.move(tmp_path / "moved", hidden / "postern.env")
     done = subprocess.run([program, "--check"], stdin=subprocess.DEVNULL, env={})
     assert done.returncode == 0
+
+
+def test_check_names_the_lines_that_nobody_can_sign_in_with(env):
+    (env.parent / "users").write_text("".join("user%d:$apr1$x$y\n" % i for i in range(20)))
+    status, said = check(env)
+    assert status == 0
+    assert [line for i in range(20) for line in said.splitlines() if 'user="user%d"' % i in line]
+    assert said.count("\n") == 20
+
+
+def test_a_quote_in_a_path_does_not_end_the_reason(env):
+    status, said = check('/nowhere/a"b\\c')
+    assert status == 78 and said.count('"') == 2 and "/nowhere/a?b?c" in said
 
 
 def test_usage(env):

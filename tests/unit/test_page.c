@@ -178,7 +178,7 @@ test_faults(void **state)
 	static const struct {
 		const char *name, *folder, *why;
 	} cases[] = {
-		{ "no such folder", "missing", "login.html: No such file or directory" },
+		{ "no such folder", "missing", "No such file or directory" },
 		{ "a folder for a page", "folder", "login.html: is not a regular file" },
 		{ "a page too large", "large", "login.html: is too large" },
 	};

@@ -66,7 +66,7 @@ test_refuse(void **state)
 		{ "yescrypt, r too high", "$y$j9U$abcdefgh$" CHARS_43, COST },
 		{ "yescrypt, r no digit", "$y$j9-$abcdefgh$" CHARS_43, COST },
 		{ "yescrypt, another flavour", "$y$k95$abcdefgh$" CHARS_43, COST },
-		{ "yescrypt with a p", "$y$j951.$abcdefgh$" CHARS_43, DAMAGED },
+		{ "yescrypt with a p", "$y$j951.$abcdefgh$" CHARS_43, COST },
 		{ "yescrypt without a cost", "$y$$abcdefgh$" CHARS_43, COST },
 		{ "yescrypt cut in its cost", "$y$j9", COST },
 
@@ -91,7 +91,7 @@ test_refuse(void **state)
 		{ "bcrypt 99", "$2y$99$" CHARS_53, COST },
 		{ "bcrypt of one digit", "$2b$5$" CHARS_53, COST },
 		{ "bcrypt of three digits", "$2b$010$" CHARS_53, COST },
-		{ "bcrypt of two digits and more", "$2b$05.$" CHARS_53, DAMAGED },
+		{ "bcrypt of two digits and more", "$2b$05.$" CHARS_53, COST },
 		{ "bcrypt of another first digit", "$2b$x5$" CHARS_53, COST },
 		{ "bcrypt of another second digit", "$2b$0:$" CHARS_53, COST },
 		{ "bcrypt with a sign", "$2b$+12$" CHARS_53, COST },
@@ -109,8 +109,8 @@ test_refuse(void **state)
 		{ "rounds with a sign", "$5$rounds=+1000$abcdefgh$" CHARS_43, COST },
 		{ "negative rounds", "$5$rounds=-1000$abcdefgh$" CHARS_43, COST },
 		{ "no rounds", "$5$rounds=$abcdefgh$" CHARS_43, COST },
-		{ "rounds with a tail", "$5$rounds=1000x$abcdefgh$" CHARS_43, DAMAGED },
-		{ "rounds cut", "$5$rounds=1000", DAMAGED },
+		{ "rounds with a tail", "$5$rounds=1000x$abcdefgh$" CHARS_43, COST },
+		{ "rounds cut", "$5$rounds=1000", COST },
 
 		{ "cut short", "$5$abcdefgh$0123456789", DAMAGED },
 		{ "one character lost", "$5$abcdefgh$" TEN TEN TEN TEN "ab", DAMAGED },

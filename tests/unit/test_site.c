@@ -74,7 +74,7 @@ static const struct row {
 	{ "wrong settings", "GET", "POSTERN_TOKEN_TTL", "x", "", "", "", false, 503,
 	    "postern: event=config reason=\"POSTERN_TOKEN_TTL is not" },
 	{ "wrong pages", "GET", "POSTERN_PAGES", "/nonexistent", "", "", "", false, 503,
-	    "postern: event=config reason=\"POSTERN_PAGES: login.html: No such" },
+	    "postern: event=config reason=\"POSTERN_PAGES: No such" },
 	{ "wrong settings come first", "POST", "POSTERN_TOKEN_TTL", "x", "https://evil.example", "",
 	    "", true, 503, "postern: event=config reason=\"POSTERN_TOKEN_TTL is not" },
 	{ "a user file in the document root", "GET", NULL, NULL, "", "", "/", false, 503,

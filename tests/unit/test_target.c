@@ -149,11 +149,13 @@ test_location_length(void **state)
 	char target[TARGET_SIZE] = "/", location[TARGET_LOCATION_SIZE];
 
 	(void)state;
-	for (size_t escapes = 0; escapes < sizeof(target) - 1; escapes++) {
-		size_t whole = strlen(login) + 1 + 3 * escapes;
+	for (size_t i = 0; i < 3 * (sizeof(target) - 4); i++) {
+		size_t escapes = i / 3, plain = i % 3;
+		size_t whole = strlen(login) + 1 + 3 * escapes + plain;
 
 		memset(target + 1, '%', escapes);
-		target[1 + escapes] = '\0';
+		memset(target + 1 + escapes, 'a', plain);
+		target[1 + escapes + plain] = '\0';
 		target_location(location, "/login", target);
 		if (whole < TARGET_LOCATION_SIZE)
 			assert_int_equal(strlen(location), whole);

@@ -149,24 +149,18 @@ static void
 test_made_of(void **state)
 {
 	static const struct {
-		const char *name, *text;
-		size_t length;
-		const char *set;
+		const char *name, *text, *set;
 		bool want;
 	} cases[] = {
-		{ "all of them", "abc", 3, "cba", true },
-		{ "nothing", "", 0, "a", true },
-		{ "one short", "ab", 3, "ab", false },
-		{ "one over", "abab", 3, "ab", false },
-		{ "another byte first", "xab", 3, "ab", false },
-		{ "another byte last", "abx", 3, "ab", false },
-		{ "another byte behind", "abx", 2, "ab", false },
+		{ "all of them", "abc", "cba", true },
+		{ "nothing", "", "a", true },
+		{ "another byte first", "xab", "ab", false },
+		{ "another byte last", "abx", "ab", false },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
-		CHECK(cases[i].name,
-		    text_is_made_of(cases[i].text, cases[i].length, cases[i].set) == cases[i].want);
+		CHECK(cases[i].name, text_is_made_of(cases[i].text, cases[i].set) == cases[i].want);
 }
 
 static void

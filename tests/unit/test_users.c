@@ -152,14 +152,15 @@ test_many_complaints(void **state)
 		const char *last;
 	} cases[] = {
 		{ "ten", 10, 10, "line=10" },
-		{ "eleven", 11, 11, "reason=\"11 bad lines in all\"" },
-		{ "a hundred", 100, 11, "reason=\"100 bad lines in all\"" },
+		{ "a hundred", 100, 100, "line=1 " },
+		{ "one more", 101, 101, "line=1 " },
+		{ "far more", 200, 101, "line=1 " },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct users users = { 0 };
 		struct unit_log caught;
-		char text[512] = "";
+		char text[1024] = "";
 
 		for (size_t line = 0; line < cases[i].bad; line++)
 			strcat(text, "bad\n");
