@@ -330,12 +330,30 @@ take_all(struct config *config, const char *values[static SETTINGS], const char 
 	return true;
 }
 
+/* See to what follows from several settings together. */
+static bool
+conclude(struct config *config, char why[static CONFIG_WHY_SIZE])
+{
+	const char *login = strrchr(config->login, '/'), *logout = strrchr(config->logout, '/');
+	bool https = strncasecmp(config->origin, "https:", 6) == 0;
+
+	/* By the last part of the path login.fcgi tells which of the two is meant. */
+	if (strcmp(login, logout) == 0 || strcmp(login, "/logout") == 0) {
+		text_copy(why, CONFIG_WHY_SIZE,
+		    "POSTERN_LOGIN ends as the path of signing out does");
+		return false;
+	}
+	if (config->cookie[0] == '\0')
+		text_copy(config->cookie, sizeof(config->cookie), https ? "__Host-token" : "token");
+	config->secure = https || text_begins(config->cookie, "__");
+	return true;
+}
+
 static bool
 load(struct config *config, struct file *file, time_t now, char why[static CONFIG_WHY_SIZE])
 {
 	char path[PLACE_SIZE], hidden[PLACE_SIZE], reason[FILE_WHY_SIZE];
 	const char *values[SETTINGS] = { NULL };
-	bool https;
 
 	if (!environment_is_known(why))
 		return false;
@@ -355,16 +373,7 @@ load(struct config *config, struct file *file, time_t now, char why[static CONFI
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %s: %s", config->users, reason);
 		return false;
 	}
-	/* By their last part login.fcgi tells which of the two is meant. */
-	if (strcmp(strrchr(config->login, '/'), strrchr(config->logout, '/')) == 0) {
-		text_copy(why, CONFIG_WHY_SIZE, "POSTERN_LOGOUT ends as POSTERN_LOGIN does");
-		return false;
-	}
-	https = strncasecmp(config->origin, "https:", 6) == 0;
-	if (config->cookie[0] == '\0')
-		text_copy(config->cookie, sizeof(config->cookie), https ? "__Host-token" : "token");
-	config->secure = https || text_begins(config->cookie, "__");
-	return true;
+	return conclude(config, why);
 }
 
 bool

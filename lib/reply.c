@@ -37,10 +37,9 @@ find_status(int code)
 	return &statuses[i];
 }
 
-/* Send a reply with the headers that all have. `style_hash` is empty where there is no style. */
+/* Add the headers that every reply has. `style_hash` is empty where there is no style. */
 static void
-send_with(struct http *http, int status, const char *challenge, const char *type,
-    const char *style_hash, const char *body)
+add_standard(struct http *http, const char *style_hash)
 {
 	static const struct {
 		const char *name, *value;
@@ -52,18 +51,27 @@ send_with(struct http *http, int status, const char *challenge, const char *type
 		{ "Cross-Origin-Opener-Policy", "same-origin" },
 		{ "Cross-Origin-Resource-Policy", "same-origin" },
 	};
-	const struct status *found = find_status(status);
-	char policy[256], line[64];
+	bool style = style_hash[0] != '\0';
+	char policy[256];
 
-	text_format(line, sizeof(line), "%d %s", found->code, found->phrase);
-	text_format(policy, sizeof(policy),
-	    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'%s%s%s",
-	    style_hash[0] != '\0' ? "; style-src 'sha256-" : "", style_hash,
-	    style_hash[0] != '\0' ? "'" : "");
 	for (size_t i = 0; i < COUNT(standard); i++)
 		http_header(http, standard[i].name, standard[i].value);
+	text_format(policy, sizeof(policy),
+	    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'%s%s%s",
+	    style ? "; style-src 'sha256-" : "", style_hash, style ? "'" : "");
 	http_header(http, "Content-Security-Policy", policy);
-	if (status == 401)
+}
+
+static void
+send_with(struct http *http, int code, const char *challenge, const char *type,
+    const char *style_hash, const char *body)
+{
+	const struct status *status = find_status(code);
+	char line[64];
+
+	text_format(line, sizeof(line), "%d %s", status->code, status->phrase);
+	add_standard(http, style_hash);
+	if (code == 401)
 		http_header(http, "WWW-Authenticate", challenge);
 	http_header(http, "Content-Type", type);
 	if (http_send(http, line, body, strlen(body)) || http->sent)

@@ -100,7 +100,10 @@ def test_a_line_that_is_none(env, line):
 
 def test_two_paths_that_end_alike(env):
     edit(env, "POSTERN_LOGOUT", "/out/login")
-    assert check(env)[0] == 78 and "POSTERN_LOGOUT" in check(env)[1]
+    assert check(env)[0] == 78 and "POSTERN_LOGIN" in check(env)[1]
+    edit(env, "POSTERN_LOGOUT", "/out")
+    edit(env, "POSTERN_LOGIN", "/logout")
+    assert check(env)[0] == 78 and "POSTERN_LOGIN" in check(env)[1]
 
 
 def test_a_path_of_an_environment_file_that_is_too_long(env):
