@@ -122,12 +122,13 @@ check_cookie(const char *value)
 	return NULL;
 }
 
+/* Browsers are sent there, so it is less than target_accept() takes: nothing is encoded. */
 static const char *
 check_url(const char *value)
 {
 	if (value[0] != '/' || value[1] == '/' ||
-	    !text_is_made_of(value, LETTERS DIGITS "-._~/!$&'()*+,;=:@%"))
-		return "is not the path of a URL such as /login";
+	    !text_is_made_of(value, LETTERS DIGITS "-._~/!$&'()*+,;=:@"))
+		return "is not a path such as /login, of letters, digits and the like";
 	return NULL;
 }
 

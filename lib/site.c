@@ -9,41 +9,17 @@
 #include "origin.h"
 #include "reply.h"
 #include "secret.h"
-#include "target.h"
 #include "text.h"
 #include "users.h"
 
 enum { TELL_EVERY = 60 }; /* seconds */
-
-/* Are the places that we send a browser to what target_accept() takes, like any other? */
-static bool
-places_are_targets(const struct config *config, char why[static CONFIG_WHY_SIZE])
-{
-	const struct {
-		const char *name, *path;
-	} places[] = {
-		{ "POSTERN_LOGIN", config->login },
-		{ "POSTERN_LOGOUT", config->logout },
-		{ "POSTERN_HOME", config->home },
-	};
-	char target[TARGET_SIZE];
-
-	for (size_t i = 0; i < COUNT(places); i++) {
-		if (target_accept(target, places[i].path))
-			continue;
-		text_format(why, CONFIG_WHY_SIZE, "%s is no path of this site", places[i].name);
-		return false;
-	}
-	return true;
-}
 
 static bool
 load(struct site *site, time_t now)
 {
 	char reason[PAGE_WHY_SIZE];
 
-	if (!config_load(&site->config, now, site->why) ||
-	    !places_are_targets(&site->config, site->why))
+	if (!config_load(&site->config, now, site->why))
 		return false;
 	if (!pages_load(&site->pages, site->config.pages, site->config.title, reason)) {
 		text_format(site->why, sizeof(site->why), "POSTERN_PAGES: %s", reason);

@@ -1,8 +1,8 @@
 /*
  * target: is this a safe place to return to?
  *
- * Everything that becomes a Location goes through here, the raw REQUEST_URI too: a target is
- * a path of this site, never a host.
+ * Everything that a request wants to become a Location goes through here, the raw REQUEST_URI
+ * too: a target is a path of this site, never a host.
  */
 #ifndef POSTERN_TARGET_H
 #define POSTERN_TARGET_H
