@@ -108,6 +108,7 @@ check_origin(const char *value)
 {
 	const char *host = strstr(value, "://");
 
+	/* strchr() finds the NUL too: then there is no host at all. */
 	if ((strncasecmp(value, "http://", 7) != 0 && strncasecmp(value, "https://", 8) != 0) ||
 	    strchr(".-:]", host[3]) != NULL || !text_is_made_of(host + 3, LETTERS DIGITS ".-:[]"))
 		return "is not an origin such as https://example.org, with nothing after the host";

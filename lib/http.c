@@ -114,6 +114,8 @@ void
 http_close(struct http *http)
 {
 	free(http->fastcgi);
+	if (http->signals >= 0)
+		close(http->signals);
 }
 
 /* -- time ----------------------------------------------------------------------------- */

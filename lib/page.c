@@ -87,12 +87,13 @@ bool
 pages_load(struct pages *pages, const char *folder, const char *title,
     char why[static PAGE_WHY_SIZE])
 {
-	bool own = folder[0] != '\0', loaded = !own || access(folder, X_OK) == 0;
+	bool own = folder[0] != '\0', loaded;
 
 	pages_forget(pages);
 	pages->title = title;
 	for (size_t i = 0; i < PAGE_COUNT; i++)
 		pages->text[i] = builtins[i].text;
+	loaded = !own || access(folder, X_OK) == 0;
 	if (!loaded)
 		text_copy(why, PAGE_WHY_SIZE, strerror(errno));
 	for (size_t i = 0; i < PAGE_COUNT && own && loaded; i++)

@@ -32,6 +32,18 @@ load(struct site *site, time_t now)
 	return true;
 }
 
+static void
+say_why(const struct site *site, const struct log *log)
+{
+	char why[CONFIG_WHY_SIZE];
+
+	/* It may name a path with a quote in it, and that would end the text. */
+	text_copy(why, sizeof(why), site->why);
+	for (char *at = why; (at = strpbrk(at, "\"\\")) != NULL;)
+		*at = '?';
+	log_event(log, "config", "reason=\"%s\"", why);
+}
+
 /* Read the settings. What is wrong is told on fd 2 when it is not what was wrong before. */
 static void
 try(struct site *site, time_t now)
@@ -44,12 +56,9 @@ try(struct site *site, time_t now)
 	site->ready = load(site, now);
 	if (site->ready)
 		return;
-	/* A path may have a quote in it, and these would end the text in the log. */
-	for (char *at = site->why; (at = strpbrk(at, "\"\\")) != NULL;)
-		*at = '?';
 	pages_load(&site->pages, "", "Sign in", ignored);
 	if (strcmp(before, site->why) != 0) {
-		log_event(&log, "config", "reason=\"%s\"", site->why);
+		say_why(site, &log);
 		site->told = 0;
 	}
 }
@@ -87,7 +96,7 @@ tell(struct site *site, struct http *http, time_t now)
 {
 	if (site->told != 0 && now >= site->told && now - site->told < TELL_EVERY)
 		return;
-	log_event(&http->log, "config", "reason=\"%s\"", site->why);
+	say_why(site, &http->log);
 	site->told = now;
 }
 

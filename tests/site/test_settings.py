@@ -232,6 +232,17 @@ def test_a_file_in_the_document_root_is_503(tmp_path, env):
     worker.stop()
 
 
+def test_a_quote_in_a_path_that_is_served_does_not_end_the_reason(tmp_path):
+    env = write_settings(tmp_path / 'a"b')
+    worker = fcgi.Worker(tmp_path, env)
+    with worker.connect() as connection:
+        connection.sendall(fcgi.opening(fcgi.parameters(DOCUMENT_ROOT=str(tmp_path))) +
+                           fcgi.record(fcgi.STDIN))
+        said = fcgi.read_reply(connection)[fcgi.STDERR]
+    assert b"/a?b/postern.env lies in the document root" in said and said.count(b'"') == 2
+    worker.stop()
+
+
 def test_check_through_a_web_server_starts_no_option(site):
     for path in (site.login, site.welcome):
         plain, asked = site.get(path, BROWSER), site.get(path + "?--check", BROWSER)
