@@ -31,7 +31,7 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 SANS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Ilib -I$(BUILD) -MMD -MP $(CFLAGS) $(WARN) $(HARDEN) $(SANS)
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(SANS)
-LIBS := -lfcgi -ljwt -ljson-c -lcrypto -lcrypt
+LIBS := -lfcgi -ljwt -ljson-c -llmdb -lcrypto -lcrypt
 
 LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
 PAGES := $(patsubst src/%,$(BUILD)/%.inc,$(wildcard src/pages/*))
@@ -65,7 +65,7 @@ $(BUILD)/command: FORCE
 # -- packages of Debian ------------------------------------------------------------------
 
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
-BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev libssl-dev libcrypt-dev
+BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev libssl-dev libcrypt-dev
 # openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
@@ -108,6 +108,7 @@ run: run-packages
 
 demo: build/demo/postern.env build/demo/users
 	@mkdir -p build/demo/www
+	@mkdir -p -m 700 build/demo/state
 
 build/demo/postern.env:
 	@mkdir -p $(@D)

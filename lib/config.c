@@ -10,6 +10,7 @@
 
 #include "file.h"
 #include "secret.h"
+#include "state.h"
 #include "text.h"
 
 #define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -78,6 +79,12 @@ static const char *
 check_path(const char *value)
 {
 	return value[0] == '/' ? NULL : "is not an absolute path";
+}
+
+static const char *
+check_state(const char *value)
+{
+	return strcmp(value, STATE_NONE) == 0 ? NULL : check_path(value);
 }
 
 static const char *
@@ -153,6 +160,7 @@ static const struct setting {
 	{ "POSTERN_SECRET", FIELD(secret), check_secret, NULL },
 	{ "POSTERN_SECRET_PREVIOUS", FIELD(secret_previous), check_secret, "" },
 	{ "POSTERN_USERS", FIELD(users), check_path, NULL },
+	{ "POSTERN_STATE", FIELD(state), check_state, NULL },
 	{ "POSTERN_TOKEN_TTL", FIELD(token_ttl), check_seconds, "300" },
 	{ "POSTERN_SESSION_TTL", FIELD(session_ttl), check_seconds, "28800" },
 	{ "POSTERN_ISSUER", FIELD(issuer), check_issuer, "postern" },
@@ -375,6 +383,11 @@ load(struct config *config, struct file *file, time_t now, char why[static CONFI
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %s: %s", config->users, reason);
 		return false;
 	}
+	if (strcmp(config->state, STATE_NONE) != 0 &&
+	    !file_is_private_folder(config->state, reason)) {
+		text_format(why, CONFIG_WHY_SIZE, "POSTERN_STATE: %s: %s", config->state, reason);
+		return false;
+	}
 	return conclude(config, why);
 }
 
@@ -397,12 +410,15 @@ bool
 config_is_served(const struct config *config, const char *document_root,
     char why[static CONFIG_WHY_SIZE])
 {
-	bool env = file_is_served(config->env, document_root);
+	const char *const paths[] = { config->env, config->users, config->state };
+	size_t i = 0;
 
-	if (!env && !file_is_served(config->users, document_root))
+	while (i < COUNT(paths) && !file_is_served(paths[i], document_root))
+		i++;
+	if (i == COUNT(paths))
 		return false;
 	text_format(why, CONFIG_WHY_SIZE,
 	    "%s lies in the document root, where the web server hands it out: move it away",
-	    env ? config->env : config->users);
+	    paths[i]);
 	return true;
 }

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "secret.h"
@@ -144,6 +146,45 @@ file_is_private(const char *path, char why[static FILE_WHY_SIZE])
 	else
 		close(fd);
 	return fd >= 0;
+}
+
+/* Is it of a network, or, like sshfs, of who knows where? */
+static bool
+is_remote(const struct statfs *system)
+{
+	static const unsigned types[] = { NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, 0xff534d42 /* CIFS */,
+		0xfe534d42 /* SMB 2 */, CODA_SUPER_MAGIC, AFS_SUPER_MAGIC, AFS_FS_MAGIC, V9FS_MAGIC,
+		NCP_SUPER_MAGIC, 0x00c36400 /* Ceph */, 0x65735546 /* FUSE */ };
+	bool remote = false;
+
+	for (size_t i = 0; i < COUNT(types); i++)
+		remote = remote || types[i] == (unsigned)system->f_type;
+	return remote;
+}
+
+bool
+file_is_private_folder(const char *path, char why[static FILE_WHY_SIZE])
+{
+	const char *reason = NULL;
+	struct statfs system;
+	struct stat st;
+
+	if (stat(path, &st) != 0 || statfs(path, &system) != 0)
+		reason = strerror(errno);
+	else if (!S_ISDIR(st.st_mode))
+		reason = "is not a folder";
+	else if (is_remote(&system))
+		reason = "is on a network file system, where it cannot be shared safely";
+	else if (st.st_uid != geteuid())
+		reason = "belongs to another user: chown it to the user that runs this program";
+	else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		reason = "is open to others: chmod 700";
+	else if (access(path, R_OK | W_OK | X_OK) != 0)
+		reason = strerror(errno);
+	why[0] = '\0';
+	if (reason != NULL)
+		text_copy(why, FILE_WHY_SIZE, reason);
+	return reason == NULL;
 }
 
 void

@@ -42,6 +42,13 @@ enum file_read file_read(struct file *file, const char *path, size_t max, bool s
 /* Could file_read() read `path` as a secret file now? Else `why` says what is the matter. */
 bool file_is_private(const char *path, char why[static FILE_WHY_SIZE]);
 
+/*
+ * Could this program, and no other user, write to the folder `path`, and is it on a file system
+ * of this machine, so that its processes can share memory through a file? Else `why` says what
+ * is the matter.
+ */
+bool file_is_private_folder(const char *path, char why[static FILE_WHY_SIZE]);
+
 /* Wipe and free what was read, and zero `file`. */
 void file_forget(struct file *file);
 

@@ -17,6 +17,7 @@ static const struct field {
 	{ "username", offsetof(struct form, username) },
 	{ "password", offsetof(struct form, password) },
 	{ "next", offsetof(struct form, next) },
+	{ "everywhere", offsetof(struct form, everywhere) },
 };
 
 static const char **

@@ -14,7 +14,7 @@ enum { FORM_BODY_MAX = 8192 }; /* bytes */
 
 /* The fields we know; one that was not sent is NULL. The texts lie in the caller's body. */
 struct form {
-	const char *username, *password, *next;
+	const char *username, *password, *next, *everywhere;
 };
 
 /*

@@ -42,6 +42,9 @@ static const struct parameter {
 	{ "HTTP_AUTHORIZATION", offsetof(struct http, authorization), true },
 	{ "HTTP_SEC_FETCH_SITE", offsetof(struct http, fetch_site), true },
 	{ "HTTP_SEC_FETCH_MODE", offsetof(struct http, fetch_mode), true },
+	{ "HTTP_FORWARDED", offsetof(struct http, forwarded), false },
+	{ "HTTP_X_FORWARDED_FOR", offsetof(struct http, forwarded_for), false },
+	{ "HTTP_X_REAL_IP", offsetof(struct http, real_ip), false },
 	{ "HTTP_UPGRADE", offsetof(struct http, upgrade), true },
 };
 

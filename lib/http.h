@@ -29,6 +29,7 @@ struct http {
 	const char *content_type, *content_length;
 	const char *remote_addr, *https, *document_root;
 	const char *host, *origin, *accept, *authorization, *fetch_site, *fetch_mode, *upgrade;
+	const char *forwarded, *forwarded_for, *real_ip; /* what a proxy says of its client */
 	const char *cookies[HTTP_COOKIES_MAX];
 	size_t cookie_count;
 	bool contradictory; /* a header that counts only once came twice and differs */

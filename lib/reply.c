@@ -22,6 +22,7 @@ static const struct status {
 	{ 408, "Request Timeout", "The request took too long to arrive. Go back and try again." },
 	{ 413, "Content Too Large", "The request was too large." },
 	{ 415, "Unsupported Media Type", "The request was in a format not understood here." },
+	{ 429, "Too Many Requests", "" },
 	{ 503, "Service Unavailable",
 	    "Signing in does not work just now. The log of the web server says why." },
 };

@@ -7,16 +7,25 @@
 #include "cookie.h"
 #include "text.h"
 
-bool
-session_policy(struct session_policy *policy, const struct config *config)
+/* The keys of one of the two secrets. */
+static bool
+make_keys(struct session_policy *policy, const char *secret)
 {
-	bool previous = config->secret_previous[0] != '\0';
+	size_t i = policy->key_count++;
 
-	*policy = (struct session_policy){ .config = config, .key_count = previous ? 2 : 1 };
-	return token_key(&policy->keys[0], config->secret) &&
-	    (!previous || token_key(&policy->keys[1], config->secret_previous)) &&
-	    secret_derive(policy->pwv_key, config->secret, "pwv") &&
-	    secret_derive(policy->decoy_key, config->secret, "decoy");
+	return token_key(&policy->keys[i], secret) &&
+	    secret_derive(policy->pwv_keys[i], secret, "pwv") &&
+	    secret_derive(policy->device_keys[i], secret, "device");
+}
+
+bool
+session_policy(struct session_policy *policy, const struct config *config, struct state *state)
+{
+	*policy = (struct session_policy){ .config = config, .state = state };
+	return make_keys(policy, config->secret) &&
+	    (config->secret_previous[0] == '\0' || make_keys(policy, config->secret_previous)) &&
+	    secret_derive(policy->decoy_key, config->secret, "decoy") &&
+	    secret_derive(policy->throttle_key, config->secret, "throttle");
 }
 
 static struct token_rules
@@ -25,20 +34,21 @@ rules_at(const struct session_policy *policy, time_t now)
 	return (struct token_rules){ policy->config->issuer, now, policy->config->session_ttl };
 }
 
-/* A digest of the user's line: it changes with the password. */
-static bool
-digest_line(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, const char *user,
-    const char *hash)
+bool
+session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, size_t key,
+    const char *user, const char *hash)
 {
 	unsigned char digest[SECRET_DIGEST_BYTES];
 	char line[1024];
 
 	if (!text_format(line, sizeof(line), "%s:%s", user, hash) ||
-	    !secret_digest(digest, policy->pwv_key, sizeof(policy->pwv_key), line, strlen(line)))
+	    !secret_digest(digest, policy->pwv_keys[key], SECRET_DIGEST_BYTES, line, strlen(line)))
 		return false;
 	secret_hex(out, digest, (TOKEN_PWV_SIZE - 1) / 2);
 	return true;
 }
+
+/* -- how it begins, goes on and ends ------------------------------------------------------ */
 
 static bool
 new_sid(char out[static TOKEN_SID_SIZE])
@@ -51,65 +61,52 @@ new_sid(char out[static TOKEN_SID_SIZE])
 	return true;
 }
 
-bool
-session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
-    const char *user, const char *hash, time_t now)
+/* When a token made now is over: no session lasts longer than it may. */
+static time_t
+expiry(const struct session_policy *policy, time_t auth_time, time_t now)
+{
+	time_t of_token = now + policy->config->token_ttl;
+	time_t of_session = auth_time + policy->config->session_ttl;
+
+	return of_token < of_session ? of_token : of_session;
+}
+
+/* Complete and sign a token whose user, sid and auth_time are set. */
+static bool
+sign(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
+    struct token *token, const char *hash, time_t now)
 {
 	const struct token_rules rules = rules_at(policy, now);
-	const struct config *config = policy->config;
-	struct token token = { .issued = now, .auth_time = now };
+
+	token->issued = now;
+	token->expires = expiry(policy, token->auth_time, now);
+	*seconds = token->expires - now;
+	return session_pwv(token->pwv, policy, 0, token->user, hash) &&
+	    token_sign(out, token, &policy->keys[0], &rules);
+}
+
+int
+session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
+    const char *user, const char *hash, time_t now, const struct log *log)
+{
+	struct token token = { .auth_time = now };
+	time_t ended;
 
 	out[0] = '\0';
-	*seconds =
-	    config->token_ttl < config->session_ttl ? config->token_ttl : config->session_ttl;
-	token.expires = now + *seconds;
-	return text_copy(token.user, sizeof(token.user), user) && new_sid(token.sid) &&
-	    digest_line(token.pwv, policy, user, hash) &&
-	    token_sign(out, &token, &policy->keys[0], &rules);
-}
-
-/* What the cookies seen so far amount to. */
-struct found {
-	struct token token; /* the freshest good one */
-	size_t seen, good;
-	bool torn;  /* the good ones are of several sessions */
-	bool fault; /* not enough memory to check one */
-	const char *why;
-};
-
-static void
-look_at(struct found *found, const struct session_policy *policy, const char *text, time_t now)
-{
-	const struct token_rules rules = rules_at(policy, now);
-	struct token token;
-	const char *why;
-
-	if (++found->seen > SESSION_TOKENS_MAX)
-		return;
-	if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &why)) {
-		found->why = why;
-		found->fault = found->fault || errno == ENOMEM;
-		return;
-	}
-	if (found->good++ > 0 && strcmp(token.sid, found->token.sid) != 0)
-		found->torn = true;
-	if (token.expires > found->token.expires)
-		found->token = token;
-}
-
-static void
-look_at_cookies(struct found *found, const struct session_policy *policy,
-    const char *const cookies[], size_t count, time_t now)
-{
-	char value[COOKIE_VALUE_SIZE];
-
-	for (size_t i = 0; i < count; i++) {
-		const char *at = cookies[i];
-
-		while (cookie_next(&at, policy->config->cookie, value))
-			look_at(found, policy, value, now);
-	}
-	secret_wipe(value, sizeof(value));
+	*seconds = 0;
+	if (!state_ended_at(policy->state, user, &ended, now, log))
+		return 503;
+	if (ended >= now)
+		token.auth_time = ended + 1;
+	if (token.auth_time > now + TOKEN_CLOCK_SKEW)
+		log_event(log, "state",
+		    "reason=\"the clock was set back: sessions of %ld s from now "
+		    "on were ended\"",
+		    (long)(ended - now));
+	if (!text_copy(token.user, sizeof(token.user), user) || !new_sid(token.sid) ||
+	    !sign(out, seconds, policy, &token, hash, now))
+		return 500;
+	return 0;
 }
 
 /* The token of `Bearer TOKEN` (RFC 6750, section 2.1), or NULL: another scheme is not ours. */
@@ -125,29 +122,127 @@ bearer(const char *authorization)
 	return authorization + length + strspn(authorization + length, " ");
 }
 
-enum session
-session_check(struct token *token, const struct session_policy *policy, const char *const cookies[],
-    size_t count, const char *authorization, time_t now, const char **why)
+bool
+session_is_due(const struct session_policy *policy, const struct token *token,
+    const struct http *http, time_t now)
 {
-	const char *bearer_token = bearer(authorization);
-	struct found found = { .why = "" };
+	return bearer(http->authorization) == NULL &&
+	    2 * (token->expires - now) < policy->config->token_ttl &&
+	    expiry(policy, token->auth_time, now) > token->expires;
+}
 
-	*token = (struct token){ 0 };
-	*why = "";
-	look_at_cookies(&found, policy, cookies, count, now);
-	if (found.seen > 0 && bearer_token != NULL) {
-		*why = "both";
+bool
+session_renew(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
+    const struct token *token, const char *hash, time_t now)
+{
+	struct token renewed = *token;
+	char pwv[TOKEN_PWV_SIZE];
+
+	out[0] = '\0';
+	/* The token's pwv is of the secret that signed it, the new one's of the current secret. */
+	return session_pwv(pwv, policy, token->key, token->user, hash) &&
+	    secret_equal(pwv, token->pwv, sizeof(pwv)) &&
+	    sign(out, seconds, policy, &renewed, hash, now);
+}
+
+bool
+session_end(const struct session_policy *policy, const struct token *token, bool everywhere,
+    time_t now, const struct log *log)
+{
+	/* A token renewed at this moment is over within one lifetime. */
+	const time_t until = now + 2 * policy->config->token_ttl;
+
+	return everywhere ? state_end_user(policy->state, token->user, now, until, log)
+			  : state_end_session(policy->state, token->sid, now, until, log);
+}
+
+/* -- is somebody in one? ------------------------------------------------------------------ */
+
+/* What the cookies seen so far amount to. */
+struct found {
+	struct token token; /* the freshest good one */
+	size_t seen, good;
+	bool torn;    /* the good ones are of several sessions */
+	bool fault;   /* not enough memory to check one */
+	bool unknown; /* no state to ask whether one was ended */
+	const char *why;
+};
+
+static void
+look_at(struct found *found, const struct session_policy *policy, const char *text, time_t now,
+    const struct log *log)
+{
+	const struct token_rules rules = rules_at(policy, now);
+	struct token token;
+	enum state_verdict verdict;
+
+	if (++found->seen > SESSION_TOKENS_MAX)
+		return;
+	if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &found->why)) {
+		found->fault = found->fault || errno == ENOMEM;
+		return;
+	}
+	verdict = state_session(policy->state, token.sid, token.user, token.auth_time, now, log);
+	if (verdict != STATE_OPEN) {
+		found->why = "ended";
+		found->unknown = found->unknown || verdict == STATE_FAULT;
+		return;
+	}
+	if (found->good++ > 0 && strcmp(token.sid, found->token.sid) != 0)
+		found->torn = true;
+	if (token.expires > found->token.expires)
+		found->token = token;
+}
+
+static void
+look_at_cookies(struct found *found, const struct session_policy *policy, const struct http *http,
+    time_t now)
+{
+	char value[COOKIE_VALUE_SIZE];
+
+	for (size_t i = 0; i < http->cookie_count; i++) {
+		const char *at = http->cookies[i];
+
+		while (cookie_next(&at, policy->config->cookie, value))
+			look_at(found, policy, value, now, &http->log);
+	}
+	secret_wipe(value, sizeof(value));
+}
+
+static enum session
+judge(struct found *found, const struct session_policy *policy, const struct http *http, time_t now)
+{
+	const char *bearer_token = bearer(http->authorization);
+
+	look_at_cookies(found, policy, http, now);
+	if (found->seen > 0 && bearer_token != NULL) {
+		found->why = "both";
 		return SESSION_BOTH;
 	}
-	if (found.seen == 0 && bearer_token == NULL)
+	if (found->seen == 0 && bearer_token == NULL)
 		return SESSION_NONE;
 	if (bearer_token != NULL)
-		look_at(&found, policy, bearer_token, now);
-	*why = found.torn ? "sid" : found.why;
-	if (found.fault)
-		return SESSION_FAULT;
-	if (found.good == 0 || found.torn)
+		look_at(found, policy, bearer_token, now, &http->log);
+	if (found->fault || found->unknown)
+		return found->fault ? SESSION_FAULT : SESSION_UNKNOWN;
+	if (found->torn)
+		found->why = "sid";
+	if (found->good == 0 || found->torn)
 		return bearer_token != NULL ? SESSION_BAD_BEARER : SESSION_BAD;
-	*token = found.token;
 	return SESSION_GOOD;
+}
+
+enum session
+session_check(struct token *token, const struct session_policy *policy, const struct http *http,
+    time_t now)
+{
+	struct found found = { .why = "" };
+	enum session session = judge(&found, policy, http, now);
+
+	*token = (struct token){ 0 };
+	if (session == SESSION_GOOD)
+		*token = found.token;
+	else if (session != SESSION_NONE && session != SESSION_UNKNOWN)
+		log_event(&http->log, "token_bad", "ip=%s reason=%s", http->remote_addr, found.why);
+	return session;
 }

@@ -1,5 +1,8 @@
 /*
- * session: the policy: who may begin one, and who is in one.
+ * session: the policy: who may begin one, who is in one, how it goes on and how it ends.
+ *
+ * A session is known by its sid. Its token lives POSTERN_TOKEN_TTL and is renewed while it is
+ * used, for POSTERN_SESSION_TTL in all.
  */
 #ifndef POSTERN_SESSION_H
 #define POSTERN_SESSION_H
@@ -9,18 +12,25 @@
 #include <time.h>
 
 #include "config.h"
+#include "http.h"
 #include "secret.h"
+#include "state.h"
 #include "token.h"
 
 enum { SESSION_TOKENS_MAX = 8 }; /* cookies of our name that are looked at */
 
 /* What the settings make of sessions. session_policy() fills it. */
 struct session_policy {
-	const struct config *config; /* the caller's; kept, not copied */
-	struct token_key keys[2];    /* the current one, and the one before it */
+	const struct config *config; /* the caller's, as `state` is; kept, not copied */
+	struct state *state;
 	size_t key_count;
-	unsigned char pwv_key[SECRET_DIGEST_BYTES];
-	unsigned char decoy_key[SECRET_DIGEST_BYTES]; /* for users_find() */
+	/* Of the current secret, and of the one before it. */
+	struct token_key keys[2];
+	unsigned char pwv_keys[2][SECRET_DIGEST_BYTES];
+	unsigned char device_keys[2][SECRET_DIGEST_BYTES]; /* for device_check() */
+	/* Of the current one. */
+	unsigned char decoy_key[SECRET_DIGEST_BYTES];    /* for users_find() */
+	unsigned char throttle_key[SECRET_DIGEST_BYTES]; /* for throttle_begin() */
 };
 
 enum session {
@@ -28,27 +38,51 @@ enum session {
 	SESSION_BAD,        /* the cookie is not good, or two good ones are of two sessions */
 	SESSION_BAD_BEARER, /* the token in Authorization is not good */
 	SESSION_BOTH,       /* a cookie and a bearer token at once: which one is meant? */
-	SESSION_FAULT,      /* not enough memory to tell */
+	SESSION_FAULT,      /* it cannot be told: there is not enough memory */
+	SESSION_UNKNOWN,    /* it cannot be told: the state is not to be had */
 	SESSION_GOOD,
 };
 
 /* Make the keys of these settings. False on a fault. */
-bool session_policy(struct session_policy *policy, const struct config *config);
+bool session_policy(struct session_policy *policy, const struct config *config,
+    struct state *state);
+
+/*
+ * "pwv": a digest of the user's line in the user file, with the `key`th key. It changes with
+ * the password. False on a fault.
+ */
+bool session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, size_t key,
+    const char *user, const char *hash);
 
 /*
  * Make the token of a new session for `user`, whose line of the user file has `hash`.
- * `seconds` says how long it lives. False, with `out` emptied, on a fault.
+ * `seconds` says how long it lives. 0, or, with `out` emptied, the status that says why not:
+ * 503 when the state is not to be had, 500 on another fault. What the log should know is in it.
  */
-bool session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
-    const char *user, const char *hash, time_t now);
+int session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
+    const char *user, const char *hash, time_t now, const struct log *log);
 
 /*
- * Is somebody signed in? `cookies` are the `count` Cookie headers of the request, and
- * `authorization` its Authorization header, or empty. On SESSION_GOOD `token` is what they
- * say; else it is zeroed, and `why` tells the log what is wrong with a bad one.
+ * Is somebody signed in, by the cookies of the request or its Authorization? On SESSION_GOOD
+ * `token` is what they say; else it is zeroed, and the log knows what is wrong with a bad one.
  */
 enum session session_check(struct token *token, const struct session_policy *policy,
-    const char *const cookies[], size_t count, const char *authorization, time_t now,
-    const char **why);
+    const struct http *http, time_t now);
+
+/* Is the token of a cookie, past half of its life, and can another one live longer? */
+bool session_is_due(const struct session_policy *policy, const struct token *token,
+    const struct http *http, time_t now);
+
+/*
+ * Make another token of the same session, one that is due, for a user whose line of the user file
+ * now has `hash`. `seconds` says how long it lives. False, with `out` emptied, when the line has
+ * changed, or on a fault: then the old one is as good as before.
+ */
+bool session_renew(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
+    const struct token *token, const char *hash, time_t now);
+
+/* End the session, or every session of its user. False on a fault: the log knows. */
+bool session_end(const struct session_policy *policy, const struct token *token, bool everywhere,
+    time_t now, const struct log *log);
 
 #endif

@@ -25,7 +25,12 @@ load(struct site *site, time_t now)
 		text_format(site->why, sizeof(site->why), "POSTERN_PAGES: %s", reason);
 		return false;
 	}
-	if (!session_policy(&site->policy, &site->config)) {
+	state_free(site->state);
+	if ((site->state = state_new(site->config.state)) == NULL) {
+		text_copy(site->why, sizeof(site->why), "out of memory");
+		return false;
+	}
+	if (!session_policy(&site->policy, &site->config, site->state)) {
 		text_copy(site->why, sizeof(site->why), "OpenSSL cannot make an HMAC-SHA-256");
 		return false;
 	}
@@ -141,20 +146,8 @@ site_admits(struct site *site, struct http *http, time_t now)
 	return true;
 }
 
-enum session
-site_session(const struct site *site, struct http *http, time_t now, struct token *token)
-{
-	const char *why;
-	enum session session = session_check(token, &site->policy, http->cookies,
-	    http->cookie_count, http->authorization, now, &why);
-
-	if (session != SESSION_GOOD && session != SESSION_NONE)
-		log_event(&http->log, "token_bad", "ip=%s reason=%s", http->remote_addr, why);
-	return session;
-}
-
-static void
-add_cookie(const struct site *site, struct http *http, const char *suffix, const char *value,
+void
+site_set_cookie(const struct site *site, struct http *http, const char *suffix, const char *value,
     long seconds)
 {
 	bool https = http->https[0] != '\0' && strcasecmp(http->https, "off") != 0;
@@ -167,12 +160,6 @@ add_cookie(const struct site *site, struct http *http, const char *suffix, const
 }
 
 void
-site_set_cookie(const struct site *site, struct http *http, const char *token, long seconds)
-{
-	add_cookie(site, http, "", token, seconds);
-}
-
-void
 site_clear_cookie(const struct site *site, struct http *http)
 {
 	/*
@@ -182,8 +169,16 @@ site_clear_cookie(const struct site *site, struct http *http)
 	 * take a cookie out of its jar when another one follows.
 	 */
 	if (http_is_browser(http))
-		add_cookie(site, http, "-out", "", 1);
-	add_cookie(site, http, "", "", 0);
+		site_set_cookie(site, http, "-out", "", 1);
+	site_set_cookie(site, http, "", "", 0);
+}
+
+struct site_state
+site_state(const struct site *site)
+{
+	if (strcmp(site->config.state, STATE_NONE) != 0)
+		return (struct site_state){ "", "" };
+	return (struct site_state){ "Signing out clears this browser only.", "hidden" };
 }
 
 int
@@ -213,5 +208,6 @@ void
 site_close(struct site *site)
 {
 	pages_forget(&site->pages);
+	state_free(site->state);
 	secret_wipe(site, sizeof(*site));
 }

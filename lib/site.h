@@ -16,6 +16,7 @@
 struct site {
 	struct config config;
 	struct session_policy policy;
+	struct state *state;
 	struct pages pages; /* the built-in ones while the settings are wrong */
 	bool ready;
 	time_t tried, told; /* when the settings were read, and a request's log heard of them */
@@ -34,12 +35,21 @@ bool site_open(struct site *site, time_t now);
  */
 bool site_admits(struct site *site, struct http *http, time_t now);
 
-/* Is somebody signed in? As session_check(); a bad token is named in the log. */
-enum session site_session(const struct site *site, struct http *http, time_t now,
-    struct token *token);
+/* What a cookie's name ends with that is not the token's. */
+#define SITE_DEVICE "-device"
 
-/* Add the Set-Cookie header for a token that lives so many seconds. */
-void site_set_cookie(const struct site *site, struct http *http, const char *token, long seconds);
+/* Add a Set-Cookie header, for so many seconds. `suffix` is SITE_DEVICE or empty. */
+void site_set_cookie(const struct site *site, struct http *http, const char *suffix,
+    const char *value, long seconds);
+
+/*
+ * What the pages that sign out say of the state: `note` is for a person, `everywhere` is the
+ * attribute of the button that signs out everywhere.
+ */
+struct site_state {
+	const char *note, *everywhere;
+};
+struct site_state site_state(const struct site *site);
 
 /* Add the headers that take the cookie away, and with it the pages that a browser keeps. */
 void site_clear_cookie(const struct site *site, struct http *http);

@@ -169,8 +169,10 @@ token_verify(struct token *token, const char *text, const struct token_key keys[
 	*token = (struct token){ 0 };
 	errno = 0;
 	/* Only a wrong signature sends a token on to the next key. */
-	for (size_t i = 0; i < count && *why != NULL && strcmp(*why, "signature") == 0; i++)
+	for (size_t i = 0; i < count && *why != NULL && strcmp(*why, "signature") == 0; i++) {
 		*why = check_with(token, text, &keys[i], rules);
+		token->key = i;
+	}
 	if (*why != NULL)
 		*token = (struct token){ 0 };
 	return *why == NULL;

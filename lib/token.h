@@ -33,6 +33,7 @@ struct token {
 	char sid[TOKEN_SID_SIZE];
 	char pwv[TOKEN_PWV_SIZE];
 	time_t issued, expires, auth_time; /* seconds; auth_time is when the password was given */
+	size_t key; /* which of the keys verified it; nothing to token_sign() */
 };
 
 /* What else a token must agree with. */

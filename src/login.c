@@ -2,13 +2,16 @@
  * login.fcgi: trades a user name and a password for a token in a cookie, and takes it back.
  *
  *	GET  /login	the form, or who is signed in already
- *	POST /login	username, password, next: 303 or 200 with the cookie, or 401
- *	GET  /logout	the sign-out button
- *	POST /logout	the cookie is cleared: 303 or 200
+ *	POST /login	username, password, next: 303 or 200 with the cookie, 401, or 429
+ *	GET  /logout	the sign-out buttons
+ *	POST /logout	everywhere: the session is ended and the cookie cleared, 303 or 200
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cookie.h"
+#include "device.h"
 #include "form.h"
 #include "http.h"
 #include "password.h"
@@ -17,6 +20,7 @@
 #include "site.h"
 #include "target.h"
 #include "text.h"
+#include "throttle.h"
 #include "users.h"
 
 /* One request and what is needed to answer it. */
@@ -28,6 +32,9 @@ struct login {
 	struct form form;
 	char next[TARGET_SIZE]; /* where to go after signing in, or empty */
 	char body[FORM_BODY_MAX + 1];
+	struct throttle throttle;    /* where this try is counted */
+	char device[DEVICE_ID_SIZE]; /* of a browser that signed in with this name before, or empty
+				      */
 };
 
 static void
@@ -83,6 +90,7 @@ show_signed_in(struct login *login, const struct token *token)
 		{ "user", token->user },
 		{ "next", destination(login) },
 		{ "logout", login->site->config.logout },
+		{ "note", site_state(login->site).note },
 	};
 
 	reply_page(login->http, 200, &login->site->pages, PAGE_SIGNED_IN, slots, COUNT(slots));
@@ -99,7 +107,7 @@ get_login(struct login *login)
 		take_next(login);
 	login->form.username = NULL;
 	if (http_is_browser(login->http) &&
-	    site_session(login->site, login->http, login->now, &token) == SESSION_GOOD)
+	    session_check(&token, &login->site->policy, login->http, login->now) == SESSION_GOOD)
 		show_signed_in(login, &token);
 	else
 		show_form(login, 200, "");
@@ -134,6 +142,131 @@ fail(struct login *login, const char *user, int status, const char *reason)
 	reply_error(login->http, status, &login->site->pages);
 }
 
+/* Say how long to wait. */
+static void
+hold_off(struct login *login, const char *user, long wait)
+{
+	char quoted[LOG_TEXT_SIZE], seconds[24], words[128];
+
+	log_event(&login->http->log, "throttled", "user=%s ip=%s wait=%ld",
+	    user != NULL ? log_text(quoted, user) : "?", login->http->remote_addr, wait);
+	snprintf(seconds, sizeof(seconds), "%ld", wait);
+	http_header(login->http, "Retry-After", seconds);
+	snprintf(words, sizeof(words), "Too many attempts. Try again in %ld minute%s.",
+	    (wait + 59) / 60, wait > 60 ? "s" : "");
+	if (http_is_browser(login->http))
+		show_form(login, 429, words);
+	else
+		reply_json(login->http, 429, "Too many attempts");
+}
+
+/* -- signing in --------------------------------------------------------------------------- */
+
+/* Has this browser signed in with this name, and this password, before? Then `device` is set. */
+static bool
+find_device(struct login *login, const char *user, const char *hash)
+{
+	const struct session_policy *policy = &login->site->policy;
+	char name[CONFIG_TEXT_SIZE + 8], value[COOKIE_VALUE_SIZE], pwv[TOKEN_PWV_SIZE];
+
+	text_format(name, sizeof(name), "%s" SITE_DEVICE, login->site->config.cookie);
+	for (size_t i = 0; i < login->http->cookie_count; i++) {
+		const char *at = login->http->cookies[i];
+
+		while (cookie_next(&at, name, value)) {
+			for (size_t k = 0; k < policy->key_count; k++) {
+				if (session_pwv(pwv, policy, k, user, hash) &&
+				    device_check(login->device, value, pwv, policy->device_keys[k],
+					login->now))
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* REMOTE_ADDR, or NULL where it is that of a proxy on this machine, which tells nothing. */
+static const char *
+client_address(struct login *login)
+{
+	const struct http *http = login->http;
+	bool here = text_begins(http->remote_addr, "127.") || strcmp(http->remote_addr, "::1") == 0;
+
+	if (!here ||
+	    (http->forwarded[0] == '\0' && http->forwarded_for[0] == '\0' &&
+		http->real_ip[0] == '\0'))
+		return http->remote_addr;
+	log_event(&http->log, "config",
+	    "reason=\"tries are not counted by address: the web server says %s, the proxy's\"",
+	    http->remote_addr);
+	return NULL;
+}
+
+/* Count this try before it is made. False, with the request answered, when it must not be. */
+static bool
+count(struct login *login, const char *name, bool known, const char *hash)
+{
+	const char *user = known ? name : NULL;
+	bool device = hash != NULL && find_device(login, name, hash);
+	long wait;
+
+	if (!throttle_begin(&login->throttle, login->site->policy.throttle_key, name,
+		client_address(login), known && device ? login->device : NULL)) {
+		fail(login, user, 500, "throttle");
+		return false;
+	}
+	if (!state_count(login->site->state, login->throttle.buckets, login->throttle.count,
+		login->now, &wait, &login->http->log)) {
+		fail(login, user, 503, "state");
+		return false;
+	}
+	if (wait > 0)
+		hold_off(login, user, wait);
+	return wait == 0;
+}
+
+/* Remember this browser. */
+static void
+set_device(struct login *login, const char *user, const char *hash)
+{
+	const struct session_policy *policy = &login->site->policy;
+	char value[DEVICE_SIZE], pwv[TOKEN_PWV_SIZE];
+
+	if (session_pwv(pwv, policy, 0, user, hash) &&
+	    device_make(value, login->device, pwv, policy->device_keys[0], login->now))
+		site_set_cookie(login->site, login->http, SITE_DEVICE, value, DEVICE_SECONDS);
+}
+
+/* End the session that this browser was in before: whoever knows its cookie has nothing of it. */
+static void
+end_previous(struct login *login)
+{
+	const struct session_policy *policy = &login->site->policy;
+	struct token token;
+
+	if (session_check(&token, policy, login->http, login->now) == SESSION_GOOD)
+		session_end(policy, &token, false, login->now, &login->http->log);
+}
+
+static void
+reply_signed_in(struct login *login, const char *token, long seconds, const char *user,
+    const char *hash)
+{
+	struct http *http = login->http;
+
+	if (http_accepts(http, "application/jwt") && !http_accepts(http, "text/html")) {
+		reply_token(http, token);
+		return;
+	}
+	site_set_cookie(login->site, http, "", token, seconds);
+	if (!http_is_browser(http)) {
+		reply_json(http, 200, "Login is successful");
+		return;
+	}
+	set_device(login, user, hash);
+	reply_redirect(http, destination(login));
+}
+
 /* Hand out a token to a user whose line of the user file has `hash`. */
 static void
 admit(struct login *login, const char *user, const char *hash)
@@ -141,22 +274,21 @@ admit(struct login *login, const char *user, const char *hash)
 	struct http *http = login->http;
 	char token[TOKEN_SIZE], quoted[LOG_TEXT_SIZE];
 	long seconds;
+	int status;
 
-	if (!session_begin(token, &seconds, &login->site->policy, user, hash, login->now)) {
-		fail(login, user, 500, "signing");
+	/* Should this fail, the log knows, and the user waits the sooner next time. */
+	state_forgive(login->site->state, login->throttle.buckets, login->throttle.count,
+	    login->now, &http->log);
+	end_previous(login);
+	status = session_begin(token, &seconds, &login->site->policy, user, hash, login->now,
+	    &http->log);
+	if (status != 0) {
+		fail(login, user, status, "signing");
 		return;
 	}
 	log_event(&http->log, "login_ok", "user=%s ip=%s", log_text(quoted, user),
 	    http->remote_addr);
-	if (http_accepts(http, "application/jwt") && !http_accepts(http, "text/html")) {
-		reply_token(http, token);
-	} else {
-		site_set_cookie(login->site, http, token, seconds);
-		if (http_is_browser(http))
-			reply_redirect(http, destination(login));
-		else
-			reply_json(http, 200, "Login is successful");
-	}
+	reply_signed_in(login, token, seconds, user, hash);
 	secret_wipe(token, sizeof(token));
 }
 
@@ -166,8 +298,11 @@ check_password(struct login *login, const char *name, const char *password)
 {
 	const char *hash;
 	bool known = users_find(login->users, name, login->site->policy.decoy_key, &hash);
-	enum password match = hash != NULL ? password_check(password, hash) : PASSWORD_WRONG;
+	enum password match;
 
+	if (!count(login, name, known, hash))
+		return;
+	match = hash != NULL ? password_check(password, hash) : PASSWORD_WRONG;
 	/* A hash that crypt(3) does not take must not tell an unknown name from a known one. */
 	if (known && match == PASSWORD_FAULT)
 		fail(login, name, 503, "crypt");
@@ -196,26 +331,61 @@ post_login(struct login *login)
 		check_password(login, form->username, form->password);
 }
 
+/* -- signing out -------------------------------------------------------------------------- */
+
 static void
 get_logout(struct login *login)
 {
-	const struct page_slot slots[] = { { "logout", login->site->config.logout } };
+	const struct site_state state = site_state(login->site);
+	const struct page_slot slots[] = {
+		{ "logout", login->site->config.logout },
+		{ "note", state.note },
+		{ "everywhere", state.everywhere },
+	};
 
 	reply_page(login->http, 200, &login->site->pages, PAGE_LOGOUT, slots, COUNT(slots));
+}
+
+/* End the session, if the request is in one. 0, or the status that says why it cannot be done. */
+static int
+end_session(struct login *login, bool everywhere)
+{
+	const struct session_policy *policy = &login->site->policy;
+	struct http *http = login->http;
+	char quoted[LOG_TEXT_SIZE];
+	struct token token;
+
+	switch (session_check(&token, policy, http, login->now)) {
+	case SESSION_FAULT:
+		return 500;
+	case SESSION_UNKNOWN:
+		return 503;
+	case SESSION_GOOD:
+		break;
+	default:
+		return 0;
+	}
+	if (!session_end(policy, &token, everywhere, login->now, &http->log))
+		return 503;
+	log_event(&http->log, everywhere ? "logout_everywhere" : "logout", "user=%s ip=%s",
+	    log_text(quoted, token.user), http->remote_addr);
+	return 0;
 }
 
 static void
 post_logout(struct login *login)
 {
 	struct http *http = login->http;
-	char quoted[LOG_TEXT_SIZE];
-	struct token token;
+	int status;
 
 	if (!read_body(login))
 		return;
-	if (site_session(login->site, http, login->now, &token) == SESSION_GOOD)
-		log_event(&http->log, "logout", "user=%s ip=%s", log_text(quoted, token.user),
-		    http->remote_addr);
+	status = end_session(login,
+	    login->form.everywhere != NULL && strcmp(login->form.everywhere, "1") == 0);
+	if (status != 0) {
+		reply_error(http, status, &login->site->pages);
+		return;
+	}
 	site_clear_cookie(login->site, http);
 	http_header(http, "Clear-Site-Data", "\"cache\"");
 	if (http_is_browser(http))
@@ -223,6 +393,8 @@ post_logout(struct login *login)
 	else
 		reply_json(http, 200, "Logout is successful");
 }
+
+/* ------------------------------------------------------------------------------------------ */
 
 /* Is this the last segment of that path? */
 static bool

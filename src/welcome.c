@@ -13,16 +13,39 @@
 #include "site.h"
 #include "target.h"
 #include "text.h"
+#include "users.h"
+
+/* Somebody who is active stays: a cookie past half of its life is replaced. */
+static void
+renew(struct http *http, const struct site *site, struct users *users, const struct token *token,
+    time_t now)
+{
+	const struct session_policy *policy = &site->policy;
+	char renewed[TOKEN_SIZE];
+	const char *hash;
+	long seconds;
+
+	if (!session_is_due(policy, token, http, now) ||
+	    !users_read(users, site->config.users, now, &http->log) ||
+	    !users_find(users, token->user, policy->decoy_key, &hash))
+		return;
+	if (session_renew(renewed, &seconds, policy, token, hash, now))
+		site_set_cookie(site, http, "", renewed, seconds);
+	secret_wipe(renewed, sizeof(renewed));
+}
 
 static void
 show_welcome(struct http *http, const struct site *site, const struct token *token)
 {
+	const struct site_state state = site_state(site);
 	char since[64] = "", machine[32] = "";
 	const struct page_slot slots[] = {
 		{ "user", token->user },
 		{ "since", since },
 		{ "since-machine", machine },
 		{ "logout", site->config.logout },
+		{ "note", state.note },
+		{ "everywhere", state.everywhere },
 	};
 	struct tm utc;
 
@@ -64,7 +87,7 @@ refuse(struct http *http, const struct site *site, int status, const char *messa
 }
 
 static void
-answer(struct http *http, const struct site *site, time_t now)
+answer(struct http *http, const struct site *site, struct users *users, time_t now)
 {
 	struct token token;
 
@@ -73,8 +96,9 @@ answer(struct http *http, const struct site *site, time_t now)
 		reply_error(http, 405, &site->pages);
 		return;
 	}
-	switch (site_session(site, http, now, &token)) {
+	switch (session_check(&token, &site->policy, http, now)) {
 	case SESSION_GOOD:
+		renew(http, site, users, &token, now);
 		greet(http, site, &token);
 		break;
 	case SESSION_NONE:
@@ -97,12 +121,16 @@ answer(struct http *http, const struct site *site, time_t now)
 	case SESSION_FAULT:
 		reply_error(http, 500, &site->pages);
 		break;
+	case SESSION_UNKNOWN:
+		reply_error(http, 503, &site->pages);
+		break;
 	}
 }
 
 int
 main(int argc, char **argv)
 {
+	struct users users = { 0 };
 	struct site site;
 	struct http http;
 
@@ -117,9 +145,10 @@ main(int argc, char **argv)
 		time_t now = time(NULL);
 
 		if (site_admits(&site, &http, now))
-			answer(&http, &site, now);
+			answer(&http, &site, &users, now);
 		http_finish(&http);
 	}
+	users_forget(&users);
 	site_close(&site);
 	http_close(&http);
 	return EXIT_SUCCESS;

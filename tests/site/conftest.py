@@ -1,5 +1,6 @@
 """What the tests stand on: the real programs, behind a real lighttpd, on free ports of loopback."""
 import http.client
+import itertools
 import os
 import pathlib
 import shutil
@@ -18,6 +19,10 @@ USERS = {"admin": "password", "grace hopper".replace(" ", "-"): "pass&word=1+1%2
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 PROGRAM = {"Accept": "*/*"}
+
+
+ADDRESSES = ("127.%d.%d.%d" % (1 + i // 62500 % 250, 1 + i // 250 % 250, 1 + i % 250)
+             for i in itertools.count())  # of clients: all are this machine
 
 
 def free_port():
@@ -59,7 +64,10 @@ def write_settings(folder, **settings):
     """An environment file and a user file in `folder`; the path of the first."""
     users = folder / "users"
     write_private(users, "".join("%s:%s\n" % (n, hashed(p)) for n, p in USERS.items()))
-    settings = {"POSTERN_SECRET": SECRET, "POSTERN_USERS": users, **settings}
+    state = folder / "state"
+    state.mkdir(0o700, exist_ok=True)
+    settings = {"POSTERN_SECRET": SECRET, "POSTERN_USERS": users, "POSTERN_STATE": state,
+                **settings}
     env = folder / "postern.env"
     write_private(env, "".join("%s=%s\n" % s for s in settings.items()))
     return env
@@ -103,8 +111,10 @@ class Site:
                        if f.is_file() and (f.name.startswith("sanitizer") or f.suffix == ".log"))
         assert "Sanitizer" not in said and "runtime error" not in said, said
 
-    def request(self, method, path, body=None, headers=PROGRAM, port=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=30)
+    def request(self, method, path, body=None, headers=PROGRAM, address=None):
+        """One request, from an address that nobody had before unless it is named."""
+        source = address or next(ADDRESSES), 0
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, 30, source)
         connection.request(method, path, body, dict(headers))
         reply = Reply(connection.getresponse())
         connection.close()
@@ -113,12 +123,12 @@ class Site:
     def get(self, path, headers=PROGRAM):
         return self.request("GET", path, headers=headers)
 
-    def post(self, path, fields=None, headers=PROGRAM):
+    def post(self, path, fields=None, headers=PROGRAM, address=None):
         """POST a form; `fields` may also be the body as it is."""
         if isinstance(fields, dict):
             fields = urllib.parse.urlencode(fields)
         headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return self.request("POST", path, fields, headers)
+        return self.request("POST", path, fields, headers, address)
 
     def sign_in(self, name="admin", password="password", **more):
         return self.post(self.login, {"username": name, "password": password}, **more)

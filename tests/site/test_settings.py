@@ -54,6 +54,11 @@ WRONG = [
     ("POSTERN_USERS", "users", "absolute"),
     ("POSTERN_USERS", "/nowhere/users", "No such file"),
     ("POSTERN_USERS", "/tmp", "not a regular file"),
+    ("POSTERN_STATE", None, "POSTERN_STATE is missing"),
+    ("POSTERN_STATE", "state", "absolute"),
+    ("POSTERN_STATE", "/nowhere", "POSTERN_STATE: /nowhere: No such file"),
+    ("POSTERN_STATE", "/etc/passwd", "not a folder"),
+    ("POSTERN_STATE", "/tmp", "open to others: chmod 700"),
     ("POSTERN_TOKEN_TTL", "5m", "POSTERN_TOKEN_TTL"),
     ("POSTERN_TOKEN_TTL", "0", "POSTERN_TOKEN_TTL"),
     ("POSTERN_TOKEN_TTL", "-5", "POSTERN_TOKEN_TTL"),
@@ -131,7 +136,8 @@ def test_the_process_environment_comes_first(env):
 
 
 def test_no_file_but_the_environment_is_enough(env):
-    assert check("", POSTERN_SECRET=SECRET, POSTERN_USERS=str(env.parent / "users")) == (0, "")
+    assert check("", POSTERN_SECRET=SECRET, POSTERN_USERS=str(env.parent / "users"),
+                 POSTERN_STATE="none") == (0, "")
 
 
 @pytest.mark.parametrize("name", ["postern.env", "users"])

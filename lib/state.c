@@ -1,0 +1,330 @@
+/*
+ * Two stores: `tries`, a table of rows of slots, one slot a bucket, and `ended`. Where `ended`
+ * is new, or begun anew, every session that began before is taken for ended.
+ */
+#include "state.h"
+
+#include <lmdb.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state_store.h"
+#include "text.h"
+
+enum {
+	ROWS = 2048, /* of each kind */
+	SLOTS = 8,   /* of a row */
+	ENDED_MAX = 131072,
+	SWEEP = 16, /* old entries that are looked at for each new one */
+	NAME_SIZE = 2 + TEXT_NAME_SIZE,
+};
+
+struct state {
+	bool off;
+	struct store tries, ended;
+};
+
+/* -- tries ------------------------------------------------------------------------------- */
+
+struct slot {
+	unsigned char key[STATE_KEY_BYTES];
+	int64_t empty_at; /* 0: free */
+};
+
+/* Where a bucket is: its row, and its slot there. */
+struct place {
+	unsigned char row[2];
+	struct slot slots[SLOTS], *slot;
+	time_t level; /* when it will be empty; now, if it is */
+};
+
+static const struct store_kind tries = {
+	.file = "tries",
+	.loss = "what was counted so far begins anew",
+	.max = 16 << 20,
+};
+
+/* The slot of the key, else the one that will be empty soonest. */
+static struct slot *
+find_slot(struct slot slots[static SLOTS], const unsigned char key[static STATE_KEY_BYTES])
+{
+	struct slot *soonest = slots;
+
+	for (size_t i = 0; i < SLOTS; i++) {
+		if (memcmp(slots[i].key, key, STATE_KEY_BYTES) == 0)
+			return &slots[i];
+		if (slots[i].empty_at < soonest->empty_at)
+			soonest = &slots[i];
+	}
+	return soonest;
+}
+
+static void
+look_up(struct change *change, struct place *place, const struct state_bucket *bucket, time_t now)
+{
+	unsigned row = (unsigned)(bucket->key[0] << 8 | bucket->key[1]) % ROWS;
+	MDB_val key = { sizeof(place->row), place->row }, value = { 0, NULL };
+	const time_t full = now + bucket->size;
+
+	row += bucket->kind * ROWS;
+	*place = (struct place){ { (unsigned char)(row >> 8), (unsigned char)row }, .level = now };
+	if (change->rc == 0)
+		change->rc = mdb_get(change->txn, change->database, &key, &value);
+	if (change->rc == 0 && value.mv_size == sizeof(place->slots))
+		memcpy(place->slots, value.mv_data, sizeof(place->slots));
+	if (change->rc == MDB_NOTFOUND)
+		change->rc = 0;
+	place->slot = find_slot(place->slots, bucket->key);
+	if (memcmp(place->slot->key, bucket->key, STATE_KEY_BYTES) != 0)
+		memcpy(place->slot->key, bucket->key, STATE_KEY_BYTES);
+	else if (place->slot->empty_at > now)
+		/* No bucket is more than full: then the clock was set back. */
+		place->level = place->slot->empty_at < full ? place->slot->empty_at : full;
+}
+
+static void
+store_level(struct change *change, struct place *place, time_t level)
+{
+	MDB_val key = { sizeof(place->row), place->row };
+	MDB_val value = { sizeof(place->slots), place->slots };
+
+	place->slot->empty_at = level;
+	if (change->rc == 0)
+		change->rc = mdb_put(change->txn, change->database, &key, &value, 0);
+}
+
+bool
+state_count(struct state *state, const struct state_bucket buckets[], size_t count, time_t now,
+    long *wait, const struct log *log)
+{
+	struct place places[STATE_BUCKETS_MAX];
+	struct change change;
+
+	*wait = 0;
+	if (state->off)
+		return true;
+	change = store_begin(&state->tries, true, now, log);
+	for (size_t i = 0; i < count; i++) {
+		long over;
+
+		look_up(&change, &places[i], &buckets[i], now);
+		over = places[i].level + buckets[i].cost - now - buckets[i].size;
+		if (over > *wait)
+			*wait = over;
+	}
+	for (size_t i = 0; i < count && *wait == 0; i++)
+		store_level(&change, &places[i], places[i].level + buckets[i].cost);
+	return store_finish(&change, *wait == 0);
+}
+
+bool
+state_forgive(struct state *state, const struct state_bucket buckets[], size_t count, time_t now,
+    const struct log *log)
+{
+	struct change change;
+	struct place place;
+
+	if (state->off)
+		return true;
+	change = store_begin(&state->tries, true, now, log);
+	for (size_t i = 0; i < count; i++) {
+		look_up(&change, &place, &buckets[i], now);
+		if (place.level > now)
+			store_level(&change, &place, place.level - buckets[i].back);
+	}
+	return store_finish(&change, true);
+}
+
+/* -- ended sessions ---------------------------------------------------------------------- */
+
+/* What an entry is of: the first byte of its key. */
+enum { OF_ALL = 'a', OF_SESSION = 's', OF_USER = 'u' };
+
+struct entry {
+	int64_t at, until; /* ended when; may be forgotten when */
+};
+
+static MDB_val
+key_of(char name[static NAME_SIZE], char of, const char *text)
+{
+	/* Neither a sid nor a user's name is longer. */
+	text_format(name, NAME_SIZE, "%c%s", of, text);
+	return (MDB_val){ strlen(name), name };
+}
+
+static void
+put_entry(struct change *change, char of, const char *text, struct entry entry)
+{
+	char name[NAME_SIZE];
+	MDB_val key = key_of(name, of, text), value = { sizeof(entry), &entry };
+
+	if (change->rc == 0)
+		change->rc = mdb_put(change->txn, change->database, &key, &value, 0);
+}
+
+static void
+end_all(struct change *change, time_t now)
+{
+	put_entry(change, OF_ALL, "", (struct entry){ now, INT64_MAX });
+}
+
+static const struct store_kind ended = {
+	.file = "ended",
+	.loss = "everybody is signed out",
+	.synced = true,
+	.max = 64 << 20,
+	.fill = end_all,
+};
+
+/* Fill `entry`. False, with zeros, where there is none, or on a fault. */
+static bool
+read_entry(struct change *change, char of, const char *text, struct entry *entry)
+{
+	char name[NAME_SIZE];
+	MDB_val key = key_of(name, of, text), value;
+
+	*entry = (struct entry){ 0 };
+	if (change->rc != 0)
+		return false;
+	change->rc = mdb_get(change->txn, change->database, &key, &value);
+	if (change->rc == 0 && value.mv_size == sizeof(*entry)) {
+		memcpy(entry, value.mv_data, sizeof(*entry));
+		return true;
+	}
+	if (change->rc == 0)
+		change->rc = MDB_CORRUPTED;
+	else if (change->rc == MDB_NOTFOUND)
+		change->rc = 0;
+	return false;
+}
+
+/* Delete what may be forgotten among the `most` entries from `key` on, in a circle. */
+static void
+sweep(struct change *change, MDB_val key, size_t most, time_t now)
+{
+	MDB_cursor_op step = MDB_SET_RANGE;
+	MDB_cursor *cursor;
+	struct entry entry;
+	MDB_val value;
+
+	if (change->rc == 0)
+		change->rc = mdb_cursor_open(change->txn, change->database, &cursor);
+	for (; change->rc == 0 && most > 0; most--, step = MDB_NEXT) {
+		change->rc = mdb_cursor_get(cursor, &key, &value, step);
+		if (change->rc == MDB_NOTFOUND)
+			change->rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+		if (change->rc != 0)
+			break;
+		memcpy(&entry, value.mv_data, sizeof(entry));
+		if (entry.until < now)
+			change->rc = mdb_cursor_del(cursor, 0);
+	}
+}
+
+/* How many entries there are. */
+static size_t
+entries(struct change *change)
+{
+	MDB_stat stat = { 0 };
+
+	if (change->rc == 0)
+		change->rc = mdb_stat(change->txn, change->database, &stat);
+	return stat.ms_entries;
+}
+
+static bool
+end(struct state *state, char of, const char *text, time_t now, time_t until, const struct log *log)
+{
+	struct change change;
+	char name[NAME_SIZE];
+	MDB_val key = key_of(name, of, text);
+	struct entry old;
+	size_t room = SWEEP;
+
+	if (state->off)
+		return true;
+	change = store_begin(&state->ended, true, now, log);
+	if (entries(&change) >= ENDED_MAX)
+		room = ENDED_MAX;
+	sweep(&change, key, room, now);
+	if (entries(&change) >= ENDED_MAX)
+		change.rc = MDB_MAP_FULL;
+	read_entry(&change, of, text, &old);
+	put_entry(&change, of, text,
+	    (struct entry){ old.at > now ? old.at : now, old.until > until ? old.until : until });
+	return store_finish(&change, true);
+}
+
+bool
+state_end_session(struct state *state, const char *sid, time_t now, time_t until,
+    const struct log *log)
+{
+	return end(state, OF_SESSION, sid, now, until, log);
+}
+
+bool
+state_end_user(struct state *state, const char *user, time_t now, time_t until,
+    const struct log *log)
+{
+	return end(state, OF_USER, user, now, until, log);
+}
+
+enum state_verdict
+state_session(struct state *state, const char *sid, const char *user, time_t auth_time, time_t now,
+    const struct log *log)
+{
+	enum state_verdict verdict = STATE_ENDED;
+	struct change change;
+	struct entry entry;
+
+	if (state->off)
+		return STATE_OPEN;
+	change = store_begin(&state->ended, false, now, log);
+	if (!read_entry(&change, OF_SESSION, sid, &entry) &&
+	    (!read_entry(&change, OF_USER, user, &entry) || entry.at < auth_time) &&
+	    (!read_entry(&change, OF_ALL, "", &entry) || entry.at < auth_time))
+		verdict = STATE_OPEN;
+	return store_finish(&change, false) ? verdict : STATE_FAULT;
+}
+
+bool
+state_ended_at(struct state *state, const char *user, time_t *at, time_t now, const struct log *log)
+{
+	struct entry of_user, of_all;
+	struct change change;
+
+	*at = 0;
+	if (state->off)
+		return true;
+	change = store_begin(&state->ended, false, now, log);
+	read_entry(&change, OF_USER, user, &of_user);
+	read_entry(&change, OF_ALL, "", &of_all);
+	*at = of_user.at > of_all.at ? of_user.at : of_all.at;
+	return store_finish(&change, false);
+}
+
+/* ---------------------------------------------------------------------------------------- */
+
+struct state *
+state_new(const char *folder)
+{
+	struct state *state = calloc(1, sizeof(*state));
+
+	if (state != NULL)
+		*state = (struct state){ strcmp(folder, STATE_NONE) == 0,
+			{ .kind = &tries, .folder = folder },
+			{ .kind = &ended, .folder = folder } };
+	return state;
+}
+
+void
+state_free(struct state *state)
+{
+	if (state == NULL)
+		return;
+	store_close(&state->tries);
+	store_close(&state->ended);
+	free(state);
+}

@@ -1,0 +1,84 @@
+/*
+ * state: what must outlive a request: tries that were counted, sessions that were ended.
+ *
+ * All processes of a site share it, and nothing that kills one of them loses what a verb has
+ * returned true for. A site may do without: then nothing is counted and nothing ended.
+ *
+ * A verb that fails says why in the log, and the next one begins afresh.
+ */
+#ifndef POSTERN_STATE_H
+#define POSTERN_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "log.h"
+
+enum {
+	STATE_KINDS = 4,
+	STATE_BUCKETS_MAX = 3, /* that one try is counted in */
+	STATE_KEY_BYTES = 16,
+};
+
+/* The place that means: no state. */
+#define STATE_NONE "none"
+
+/*
+ * A leaky bucket: a try pours seconds into it, and each second one of them drains away. There
+ * is room for 65,536; of those that are too many the ones that will be empty soonest go.
+ */
+struct state_bucket {
+	unsigned kind;                      /* below STATE_KINDS; each has a room of its own */
+	unsigned char key[STATE_KEY_BYTES]; /* of a digest, so that nobody can choose it */
+	long size;                          /* what it holds */
+	long cost;                          /* what a try adds */
+	long back;                          /* what a success takes away again */
+};
+
+enum state_verdict {
+	STATE_FAULT, /* it cannot be told */
+	STATE_ENDED,
+	STATE_OPEN,
+};
+
+struct state;
+
+/*
+ * Begin. `folder` is the folder where it lies, or STATE_NONE; it is kept, not copied. Nothing
+ * is opened yet. NULL without memory; the caller ends it with state_free().
+ */
+struct state *state_new(const char *folder);
+
+void state_free(struct state *state);
+
+/*
+ * Count a try in each of `count` buckets of different kinds, or in none of them if one would
+ * overflow: then `*wait` says after how many seconds it would not, else it is 0. False on a fault.
+ */
+bool state_count(struct state *state, const struct state_bucket buckets[], size_t count, time_t now,
+    long *wait, const struct log *log);
+
+/* The try that was counted in these buckets was right. False on a fault. */
+bool state_forgive(struct state *state, const struct state_bucket buckets[], size_t count,
+    time_t now, const struct log *log);
+
+/*
+ * End a session, or all sessions of a user that began at `now` or before. It is on disk when
+ * this returns true; it may be forgotten after `until`. False on a fault, or without room for
+ * one more of some 131,000.
+ */
+bool state_end_session(struct state *state, const char *sid, time_t now, time_t until,
+    const struct log *log);
+bool state_end_user(struct state *state, const char *user, time_t now, time_t until,
+    const struct log *log);
+
+/* Has this session of `user`, which began at `auth_time`, been ended? */
+enum state_verdict state_session(struct state *state, const char *sid, const char *user,
+    time_t auth_time, time_t now, const struct log *log);
+
+/* Fill `at` with the time up to which every session of `user` was ended, or 0. False on a fault. */
+bool state_ended_at(struct state *state, const char *user, time_t *at, time_t now,
+    const struct log *log);
+
+#endif
