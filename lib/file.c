@@ -203,7 +203,7 @@ is_below(const char *path, const char *root)
 
 	while (length > 0 && root[length - 1] == '/')
 		length--;
-	return strncmp(path, root, length) == 0 && path[length] == '/' &&
+	return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0') &&
 	    strstr(path + length, "/.ht") == NULL && strstr(path + length, "/../") == NULL;
 }
 

@@ -53,9 +53,10 @@ bool file_is_private_folder(const char *path, char why[static FILE_WHY_SIZE]);
 void file_forget(struct file *file);
 
 /*
- * Could a web server whose document root is `root` hand out the file `path`? It could if the
- * file, or a symbolic link on the way to it, lies below the root and no part of its path from
- * there on begins with `.ht`. An empty path or root is none.
+ * Could a web server whose document root is `root` hand out the file `path`, or what is in the
+ * folder `path`? It could if that is the root, or it or a symbolic link on the way to it lies
+ * below the root, and no part of its path from there on begins with `.ht`. An empty path or root
+ * is none.
  */
 bool file_is_served(const char *path, const char *root);
 

@@ -29,6 +29,7 @@ clean_environment(const char *folder)
 	}
 	unit_path(path, folder, "users");
 	setenv("POSTERN_USERS", path, 1);
+	setenv("POSTERN_STATE", "none", 1);
 	setenv("POSTERN_SECRET", SECRET, 1);
 	unit_path(path, folder, "empty.env");
 	setenv("POSTERN_ENV", path, 1);
@@ -138,6 +139,14 @@ test_values(void **state)
 		{ "a user file that is not there", "USERS", "/nonexistent/users",
 		    "POSTERN_USERS: /nonexistent/users: No such file" },
 		{ "a folder as user file", "USERS", "/", "is not a regular file" },
+
+		{ "no word of a state", "STATE", NULL, "POSTERN_STATE is missing" },
+		{ "no state", "STATE", "none", NULL },
+		{ "a relative folder", "STATE", "state", "is not an absolute path" },
+		{ "a folder that is not there", "STATE", "/nonexistent/state",
+		    "POSTERN_STATE: /nonexistent/state: No such file" },
+		{ "a folder that others may enter", "STATE", "/tmp",
+		    "POSTERN_STATE: /tmp: is open to others" },
 
 		{ "a second", "TOKEN_TTL", "1", NULL },
 		{ "the most seconds", "TOKEN_TTL", "99999999", NULL },
@@ -484,6 +493,7 @@ test_served(void **state)
 	static const struct {
 		const char *name, *env, *users, *root;
 		const char *named; /* NULL where nothing is served */
+		const char *state;
 	} cases[] = {
 		{ "outside", "out/env", "out/users", "www", NULL },
 		{ "the user file", "out/env", "www/users", "www", "www/users" },
@@ -492,6 +502,9 @@ test_served(void **state)
 		{ "hidden", "www/.htenv", "www/.htusers", "www", NULL },
 		{ "no environment file", "", "www/users", "www", "www/users" },
 		{ "no document root", "www/env", "www/users", "", NULL },
+		{ "the state", "out/env", "out/users", "www", "www/state", "www/state" },
+		{ "the root for a state", "out/env", "out/users", "www", "www", "www" },
+		{ "a hidden state", "out/env", "out/users", "www", NULL, "www/.htstate" },
 	};
 	static const char *const files[] = { "out/env", "out/users", "www/env", "www/users",
 		"www/.htenv", "www/.htusers" };
@@ -512,6 +525,8 @@ test_served(void **state)
 		if (cases[i].env[0] != '\0')
 			unit_path(config.env, *state, cases[i].env);
 		unit_path(config.users, *state, cases[i].users);
+		if (cases[i].state != NULL)
+			unit_path(config.state, *state, cases[i].state);
 		if (cases[i].root[0] != '\0')
 			unit_path(root, *state, cases[i].root);
 		CHECK(cases[i].name,

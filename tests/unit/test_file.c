@@ -235,7 +235,8 @@ test_served(void **state)
 		{ "beside the root", "users", "www", false },
 		{ "above the root", "users", "www/sub", false },
 		{ "a folder whose name begins as the root", "www2/users", "www", false },
-		{ "the root itself", "www", "www", false },
+		{ "a folder that is the root", "www", "www", true },
+		{ "one that is the root, as a link", "link", "www", true },
 		{ "a hidden file", "www/.htusers", "www", false },
 		{ "in a hidden folder", "www/.htpostern/users", "www", false },
 		{ "hidden otherwise", "www/.users", "www", true },
@@ -277,6 +278,45 @@ test_served(void **state)
 	assert_true(file_is_served(path, "/"));
 }
 
+/* -- a folder for ourselves ---------------------------------------------------------------- */
+
+static void
+test_private_folder(void **state)
+{
+	static const struct {
+		const char *name, *path;
+		mode_t mode;
+		uid_t owner;
+		const char *why; /* empty where it may be used */
+	} cases[] = {
+		{ "ours alone", "own", 0700, 0, "" },
+		{ "seen by others", "own", 0701, 0, "is open to others: chmod 700" },
+		{ "read by a group", "own", 0750, 0, "is open to others: chmod 700" },
+		{ "somebody else's", "own", 0700, 65534, "belongs to another user" },
+		{ "not there", "missing", 0, 0, "No such file or directory" },
+		{ "a file", "file", 0600, 0, "is not a folder" },
+	};
+	char path[UNIT_PATH_SIZE], why[FILE_WHY_SIZE];
+
+	assert_int_equal(geteuid(), 0); /* this test changes owners: run it as root */
+	unit_path(path, *state, "own");
+	assert_int_equal(mkdir(path, 0700), 0);
+	unit_path(path, *state, "file");
+	unit_write(path, "");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		unit_path(path, *state, cases[i].path);
+		if (cases[i].mode != 0)
+			assert_true(chmod(path, cases[i].mode) == 0 &&
+			    chown(path, cases[i].owner, (gid_t)-1) == 0);
+		CHECK(cases[i].name,
+		    file_is_private_folder(path, why) == (cases[i].why[0] == '\0'));
+		CHECK(cases[i].name, strncmp(why, cases[i].why, strlen(cases[i].why)) == 0);
+	}
+	/* /proc is of no disk, but it is of this machine. */
+	assert_false(file_is_private_folder("/proc", why));
+	assert_non_null(strstr(why, "open to others"));
+}
+
 int
 main(void)
 {
@@ -287,6 +327,7 @@ main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_owners),
 		cmocka_unit_test(test_served),
+		cmocka_unit_test(test_private_folder),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, unit_make_folder, unit_remove_folder);

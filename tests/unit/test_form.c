@@ -194,7 +194,7 @@ test_read(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		/* As large as it need be, so that a sanitizer sees a byte too many. */
 		char *body = malloc(cases[i].length + 1);
-		struct form form = { "unset", "unset", "unset" };
+		struct form form = { "unset", "unset", "unset", NULL };
 
 		assert_non_null(body);
 		memcpy(body, cases[i].body, cases[i].length + 1);
@@ -207,11 +207,29 @@ test_read(void **state)
 	}
 }
 
+static void
+test_everywhere(void **state)
+{
+	char of_form[] = "everywhere=1", of_json[] = "{\"everywhere\":\"1\"}",
+	     number[] = "{\"everywhere\":1}", twice[] = "everywhere=1&everywhere=1";
+	struct form form;
+
+	(void)state;
+	assert_int_equal(form_read(&form, of_form, strlen(of_form), FORM_TYPE), 0);
+	assert_string_equal(form.everywhere, "1");
+	assert_int_equal(form_read(&form, of_json, strlen(of_json), "application/json"), 0);
+	assert_string_equal(form.everywhere, "1");
+	assert_int_equal(form_read(&form, number, strlen(number), "application/json"), 400);
+	assert_null(form.everywhere);
+	assert_int_equal(form_read(&form, twice, strlen(twice), FORM_TYPE), 400);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_everywhere),
 	};
 
 	return cmocka_run_group_tests_name("form", tests, NULL, NULL);

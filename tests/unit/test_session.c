@@ -23,16 +23,43 @@ settings(const char *secret, const char *previous)
 	return config;
 }
 
+/* A policy of a site without a state. */
+static struct session_policy
+policy_of(const struct config *config)
+{
+	static struct state *none;
+	struct session_policy policy;
+
+	if (none == NULL)
+		none = state_new(STATE_NONE);
+	assert_non_null(none);
+	assert_true(session_policy(&policy, config, none));
+	return policy;
+}
+
 /* A token of a new session, begun under these secrets. */
 static void
 begin(char out[static TOKEN_SIZE], const char *secret, const char *user, time_t now)
 {
 	const struct config config = settings(secret, "");
-	struct session_policy policy;
+	const struct session_policy policy = policy_of(&config);
+	struct unit_log caught;
+	struct log log = unit_log(&caught);
 	long seconds;
 
-	assert_true(session_policy(&policy, &config));
-	assert_true(session_begin(out, &seconds, &policy, user, HASH, now));
+	assert_int_equal(session_begin(out, &seconds, &policy, user, HASH, now, &log), 0);
+	assert_int_equal(caught.lines, 0);
+}
+
+/* A request with these headers; what the log hears of it ends up in `caught`. */
+static struct http
+request(const char *cookie, const char *second, const char *authorization, struct unit_log *caught)
+{
+	return (struct http){ .cookies = { cookie, second },
+		.cookie_count = 2,
+		.authorization = authorization,
+		.remote_addr = "::1",
+		.log = unit_log(caught) };
 }
 
 static void
@@ -45,24 +72,26 @@ test_policy(void **state)
 	struct token_key key;
 
 	(void)state;
-	assert_false(session_policy(&policy, &none));
-	assert_true(session_policy(&policy, &one));
+	assert_false(session_policy(&policy, &none, NULL));
+	policy = policy_of(&one);
 	assert_int_equal(policy.key_count, 1);
 	assert_ptr_equal(policy.config, &one);
+	assert_memory_not_equal(policy.pwv_keys[0], policy.device_keys[0], SECRET_DIGEST_BYTES);
+	assert_memory_not_equal(policy.decoy_key, policy.throttle_key, SECRET_DIGEST_BYTES);
 	assert_true(token_key(&key, MINT_SECRET));
 	assert_string_equal(policy.keys[0].kid, key.kid);
-	assert_memory_not_equal(policy.pwv_key, policy.decoy_key, SECRET_DIGEST_BYTES);
+	assert_memory_not_equal(policy.pwv_keys[0], policy.decoy_key, SECRET_DIGEST_BYTES);
 
-	assert_true(session_policy(&other, &two));
+	other = policy_of(&two);
 	assert_int_equal(other.key_count, 2);
 	assert_string_equal(other.keys[0].kid, key.kid);
 	assert_true(token_key(&key, MINT_PREVIOUS));
 	assert_string_equal(other.keys[1].kid, key.kid);
-	assert_memory_equal(policy.pwv_key, other.pwv_key, SECRET_DIGEST_BYTES);
+	assert_memory_equal(policy.pwv_keys[0], other.pwv_keys[0], SECRET_DIGEST_BYTES);
 	assert_memory_equal(policy.decoy_key, other.decoy_key, SECRET_DIGEST_BYTES);
 
-	assert_true(session_policy(&other, &stranger));
-	assert_memory_not_equal(policy.pwv_key, other.pwv_key, SECRET_DIGEST_BYTES);
+	other = policy_of(&stranger);
+	assert_memory_not_equal(policy.pwv_keys[0], other.pwv_keys[0], SECRET_DIGEST_BYTES);
 	assert_memory_not_equal(policy.decoy_key, other.decoy_key, SECRET_DIGEST_BYTES);
 }
 
@@ -83,7 +112,9 @@ test_begin(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct config config = settings(MINT_SECRET, MINT_PREVIOUS);
 		const struct token_rules rules = { "postern", NOW, 28800 };
-		struct session_policy policy;
+		struct session_policy policy = policy_of(&config);
+		struct unit_log caught;
+		const struct log log = unit_log(&caught);
 		char text[TOKEN_SIZE];
 		struct token token;
 		const char *why;
@@ -91,8 +122,8 @@ test_begin(void **state)
 
 		config.token_ttl = cases[i].token_ttl;
 		config.session_ttl = cases[i].session_ttl;
-		assert_true(session_policy(&policy, &config));
-		CHECK(cases[i].name, session_begin(text, &seconds, &policy, "ada", HASH, NOW));
+		CHECK(cases[i].name,
+		    session_begin(text, &seconds, &policy, "ada", HASH, NOW, &log) == 0);
 		CHECK(cases[i].name, seconds == cases[i].want);
 		CHECK(cases[i].name, token_verify(&token, text, &policy.keys[0], 1, &rules, &why));
 		CHECK_TEXT(cases[i].name, token.user, "ada");
@@ -107,15 +138,17 @@ test_begin_refuses(void **state)
 	static const char *const names[] = { "", "a b", "a:b",
 		"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl" };
 	const struct config config = settings(MINT_SECRET, "");
-	struct session_policy policy;
+	const struct session_policy policy = policy_of(&config);
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
 	long seconds;
 
 	(void)state;
-	assert_true(session_policy(&policy, &config));
 	for (size_t i = 0; i < COUNT(names); i++) {
 		char text[TOKEN_SIZE] = "unset";
 
-		CHECK(names[i], !session_begin(text, &seconds, &policy, names[i], HASH, NOW));
+		CHECK(names[i],
+		    session_begin(text, &seconds, &policy, names[i], HASH, NOW, &log) == 500);
 		CHECK_TEXT(names[i], text, "");
 	}
 }
@@ -125,14 +158,15 @@ token_of(const char *secret, const char *user, const char *hash)
 {
 	const struct token_rules rules = { "postern", NOW, 28800 };
 	const struct config config = settings(secret, "");
-	struct session_policy policy;
+	const struct session_policy policy = policy_of(&config);
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
 	char text[TOKEN_SIZE];
 	struct token token;
 	const char *why;
 	long seconds;
 
-	assert_true(session_policy(&policy, &config));
-	assert_true(session_begin(text, &seconds, &policy, user, hash, NOW));
+	assert_int_equal(session_begin(text, &seconds, &policy, user, hash, NOW, &log), 0);
 	assert_true(token_verify(&token, text, policy.keys, 1, &rules, &why));
 	return token;
 }
@@ -188,10 +222,10 @@ static const struct {
 } cases[] = {
 	{ "nothing", "", "", "", SESSION_NONE, "", "" },
 	{ "cookies of others", "a=b; tokens=$G; xtoken=$G", "", "", SESSION_NONE, "", "" },
-	{ "a good cookie", "token=$G", "", "", GOOD, "ada", NULL },
-	{ "among others", "a=b; token=$G; c=d", "", "", GOOD, "ada", NULL },
-	{ "in a second header", "a=b", "token=$G", "", GOOD, "ada", NULL },
-	{ "of the previous secret", "token=$P", "", "", GOOD, "ada", NULL },
+	{ "a good cookie", "token=$G", "", "", GOOD, "ada", "" },
+	{ "among others", "a=b; token=$G; c=d", "", "", GOOD, "ada", "" },
+	{ "in a second header", "a=b", "token=$G", "", GOOD, "ada", "" },
+	{ "of the previous secret", "token=$P", "", "", GOOD, "ada", "" },
 	{ "no token", "token=", "", "", SESSION_BAD, "", "form" },
 	{ "not a token", "token=abc", "", "", SESSION_BAD, "", "form" },
 	{ "in quotes", "token=\"$G\"", "", "", SESSION_BAD, "", "form" },
@@ -199,23 +233,23 @@ static const struct {
 	{ "a stranger's", "token=$S", "", "", SESSION_BAD, "", "signature" },
 	{ "too long for a token", "token=$G$G$G$G$G", "", "", SESSION_BAD, "", "form" },
 
-	{ "a bad one first", "token=abc; token=$G", "", "", GOOD, "ada", NULL },
-	{ "a bad one last", "token=$G; token=abc", "", "", GOOD, "ada", NULL },
-	{ "a stranger's before it", "token=$S", "token=$G", "", GOOD, "ada", NULL },
-	{ "twice the same", "token=$G; token=$G", "", "", GOOD, "ada", NULL },
+	{ "a bad one first", "token=abc; token=$G", "", "", GOOD, "ada", "" },
+	{ "a bad one last", "token=$G; token=abc", "", "", GOOD, "ada", "" },
+	{ "a stranger's before it", "token=$S", "token=$G", "", GOOD, "ada", "" },
+	{ "twice the same", "token=$G; token=$G", "", "", GOOD, "ada", "" },
 	{ "two sessions", "token=$G; token=$L", "", "", SESSION_BAD, "", "sid" },
 	{ "two sessions, in two headers", "token=$L", "token=$G", "", SESSION_BAD, "", "sid" },
 	{ "two sessions and a bad one", "token=$G; token=abc; token=$L", "", "", SESSION_BAD, "",
 	    "sid" },
 	{ "two bad ones", "token=$X; token=abc", "", "", SESSION_BAD, "", "form" },
-	{ "the eighth", FOUR "token=e; token=f; token=g; token=$G", "", "", GOOD, "ada", NULL },
+	{ "the eighth", FOUR "token=e; token=f; token=g; token=$G", "", "", GOOD, "ada", "" },
 	{ "the ninth", FOUR FOUR "token=$G", "", "", SESSION_BAD, "", "form" },
 	{ "the ninth, in a second header", FOUR FOUR, "token=$G", "", SESSION_BAD, "", "form" },
 
-	{ "a bearer token", "", "", "Bearer $G", GOOD, "ada", NULL },
-	{ "in lower case", "", "", "bearer $G", GOOD, "ada", NULL },
-	{ "several spaces", "", "", "Bearer   $G", GOOD, "ada", NULL },
-	{ "a cookie of another name beside it", "a=$G", "", "Bearer $G", GOOD, "ada", NULL },
+	{ "a bearer token", "", "", "Bearer $G", GOOD, "ada", "" },
+	{ "in lower case", "", "", "bearer $G", GOOD, "ada", "" },
+	{ "several spaces", "", "", "Bearer   $G", GOOD, "ada", "" },
+	{ "a cookie of another name beside it", "a=$G", "", "Bearer $G", GOOD, "ada", "" },
 	{ "a bearer token that is over", "", "", "Bearer $X", SESSION_BAD_BEARER, "", "expired" },
 	{ "a stranger's bearer token", "", "", "Bearer $S", SESSION_BAD_BEARER, "", "signature" },
 	{ "an empty bearer token", "", "", "Bearer", SESSION_BAD_BEARER, "", "form" },
@@ -225,7 +259,7 @@ static const struct {
 	{ "Basic is not ours", "", "", "Basic YTpi", SESSION_NONE, "", "" },
 	{ "a scheme that begins as ours", "", "", "Bearers $G", SESSION_NONE, "", "" },
 	{ "a tab behind the scheme", "", "", "Bearer\t$G", SESSION_NONE, "", "" },
-	{ "Basic beside a good cookie", "token=$G", "", "Basic YTpi", GOOD, "ada", NULL },
+	{ "Basic beside a good cookie", "token=$G", "", "Basic YTpi", GOOD, "ada", "" },
 
 	{ "both", "token=$G", "", "Bearer $G", SESSION_BOTH, "", "both" },
 	{ "a bad cookie and a good bearer token", "token=abc", "", "Bearer $G", SESSION_BOTH, "",
@@ -241,8 +275,8 @@ test_check(void **state)
 {
 	const struct config config = settings(MINT_SECRET, MINT_PREVIOUS);
 	static const struct token nobody;
+	const struct session_policy policy = policy_of(&config);
 	char tokens[5][TOKEN_SIZE];
-	struct session_policy policy;
 
 	(void)state;
 	begin(tokens[0], MINT_SECRET, "ada", NOW - 10);
@@ -250,24 +284,24 @@ test_check(void **state)
 	begin(tokens[2], MINT_PREVIOUS, "ada", NOW);
 	begin(tokens[3], MINT_SECRET, "ada", NOW - 300);
 	begin(tokens[4], MINT_STRANGER, "ada", NOW);
-	assert_true(session_policy(&policy, &config));
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char first[8192], second[8192], authorization[8192];
-		const char *const cookies[] = { first, second };
+		static struct unit_log caught;
+		const struct http http = request(first, second, authorization, &caught);
 		struct token token;
-		const char *why = NULL;
+		char want[128] = "";
 
 		expand(first, sizeof(first), cases[i].cookie, tokens);
 		expand(second, sizeof(second), cases[i].second, tokens);
 		expand(authorization, sizeof(authorization), cases[i].authorization, tokens);
-		CHECK(cases[i].name,
-		    session_check(&token, &policy, cookies, COUNT(cookies), authorization, NOW,
-			&why) == cases[i].want);
+		CHECK(cases[i].name, session_check(&token, &policy, &http, NOW) == cases[i].want);
 		CHECK_TEXT(cases[i].name, token.user, cases[i].user);
 		CHECK(cases[i].name,
 		    cases[i].want == GOOD || memcmp(&token, &nobody, sizeof(token)) == 0);
-		if (cases[i].why != NULL)
-			CHECK_TEXT(cases[i].name, why, cases[i].why);
+		if (cases[i].why[0] != '\0')
+			snprintf(want, sizeof(want), "postern: event=token_bad ip=::1 reason=%s\n",
+			    cases[i].why);
+		CHECK_TEXT(cases[i].name, caught.text, want);
 	}
 }
 
@@ -278,21 +312,19 @@ test_freshest(void **state)
 	const struct config config = settings(MINT_SECRET, "");
 	const struct token_rules rules = { "postern", NOW, 28800 };
 	struct token token = token_of(MINT_SECRET, "ada", HASH);
+	const struct session_policy policy = policy_of(&config);
 	char older[TOKEN_SIZE], newer[TOKEN_SIZE], cookie[4096];
-	const char *const cookies[] = { cookie };
-	struct session_policy policy;
-	const char *why;
+	struct unit_log caught;
+	const struct http http = request(cookie, "", "", &caught);
 
 	(void)state;
-	assert_true(session_policy(&policy, &config));
 	assert_true(token_sign(older, &token, &policy.keys[0], &rules));
 	token.expires += 7;
 	assert_true(token_sign(newer, &token, &policy.keys[0], &rules));
 	for (int newer_first = 0; newer_first < 2; newer_first++) {
 		snprintf(cookie, sizeof(cookie), "token=%s; token=%s", newer_first ? newer : older,
 		    newer_first ? older : newer);
-		assert_int_equal(session_check(&token, &policy, cookies, 1, "", NOW, &why),
-		    SESSION_GOOD);
+		assert_int_equal(session_check(&token, &policy, &http, NOW), SESSION_GOOD);
 		assert_int_equal(token.expires, NOW + 307);
 	}
 }
@@ -303,24 +335,194 @@ test_settings(void **state)
 {
 	struct config config = settings(MINT_SECRET, "");
 	char text[TOKEN_SIZE], cookie[TOKEN_SIZE + 16];
-	const char *const cookies[] = { cookie };
-	struct session_policy policy;
+	const struct session_policy policy = policy_of(&config);
+	struct unit_log caught;
+	const struct http http = request(cookie, "", "", &caught);
 	struct token token;
-	const char *why;
 
 	(void)state;
 	begin(text, MINT_SECRET, "ada", NOW);
 	snprintf(cookie, sizeof(cookie), "token=%s", text);
-	assert_true(session_policy(&policy, &config));
 	config.session_ttl = 299;
-	assert_int_equal(session_check(&token, &policy, cookies, 1, "", NOW, &why), SESSION_BAD);
+	assert_int_equal(session_check(&token, &policy, &http, NOW), SESSION_BAD);
 	config.session_ttl = 300;
-	assert_int_equal(session_check(&token, &policy, cookies, 1, "", NOW, &why), SESSION_GOOD);
+	assert_int_equal(session_check(&token, &policy, &http, NOW), SESSION_GOOD);
 	strcpy(config.issuer, "another");
-	assert_int_equal(session_check(&token, &policy, cookies, 1, "", NOW, &why), SESSION_BAD);
-	assert_string_equal(why, "iss");
+	assert_int_equal(session_check(&token, &policy, &http, NOW), SESSION_BAD);
+	assert_non_null(strstr(caught.text, "reason=iss"));
 	strcpy(config.cookie, "other");
-	assert_int_equal(session_check(&token, &policy, cookies, 1, "", NOW, &why), SESSION_NONE);
+	assert_int_equal(session_check(&token, &policy, &http, NOW), SESSION_NONE);
+}
+
+/* -- renewal ----------------------------------------------------------------------------- */
+
+/* A token of a session that began at NOW is shown `age` seconds later. */
+static void
+test_due(void **state)
+{
+	static const struct {
+		const char *name;
+		long token_ttl, session_ttl, age;
+		const char *authorization;
+		bool want;
+	} rows[] = {
+		{ "new", 300, 28800, 0, "", false },
+		{ "half its life", 300, 28800, 150, "", false },
+		{ "past half", 300, 28800, 151, "", true },
+		{ "past half, for a bearer", 300, 28800, 151, "Bearer x", false },
+		{ "past half, beside Basic", 300, 28800, 151, "Basic x", true },
+		{ "the last second", 300, 28800, 299, "", true },
+		{ "the session is not longer", 300, 300, 299, "", false },
+		{ "the session is a second longer", 300, 301, 299, "", true },
+		{ "the clock was set back", 300, 28800, -50, "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config config = settings(MINT_SECRET, "");
+		struct session_policy policy = policy_of(&config);
+		const struct token token = { .auth_time = NOW,
+			.issued = NOW,
+			.expires = NOW + rows[i].token_ttl };
+		struct unit_log caught;
+		const struct http http = request("", "", rows[i].authorization, &caught);
+
+		config.token_ttl = rows[i].token_ttl;
+		config.session_ttl = rows[i].session_ttl;
+		CHECK(rows[i].name,
+		    session_is_due(&policy, &token, &http, NOW + rows[i].age) == rows[i].want);
+	}
+}
+
+static void
+test_renewed(void **state)
+{
+	const struct config config = settings(MINT_SECRET, MINT_PREVIOUS);
+	const struct session_policy policy = policy_of(&config);
+	const struct token_rules rules = { "postern", NOW + 200, 28800 };
+	const char *const secrets[] = { MINT_SECRET, MINT_PREVIOUS };
+	const char *why;
+	long seconds;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(secrets); i++) {
+		char first[TOKEN_SIZE], second[TOKEN_SIZE] = "unset";
+		struct token old, new;
+
+		begin(first, secrets[i], "ada", NOW);
+		assert_true(token_verify(&old, first, policy.keys, 2, &rules, &why));
+		assert_int_equal(old.key, i);
+		assert_true(session_renew(second, &seconds, &policy, &old, HASH, NOW + 200));
+		assert_int_equal(seconds, 300);
+		/* The current key signs it, whichever signed the one before. */
+		assert_true(token_verify(&new, second, policy.keys, 1, &rules, &why));
+		assert_string_equal(new.sid, old.sid);
+		assert_string_equal(new.user, "ada");
+		assert_true(new.auth_time == NOW &&new.issued == NOW + 200);
+		assert_true(new.expires == NOW + 500);
+		/* And it can be renewed again. */
+		assert_true(session_renew(second, &seconds, &policy, &new, HASH, NOW + 400));
+		assert_false(session_renew(second, &seconds, &policy, &new, HASH "x", NOW + 400));
+		assert_string_equal(second, "");
+	}
+}
+
+/* The last token of a session ends with it. */
+static void
+test_renewed_to_the_end(void **state)
+{
+	struct config config = settings(MINT_SECRET, "");
+	const struct session_policy policy = policy_of(&config);
+	struct token token = token_of(MINT_SECRET, "ada", HASH);
+	char text[TOKEN_SIZE];
+	long seconds;
+
+	(void)state;
+	config.session_ttl = 450;
+	assert_true(session_renew(text, &seconds, &policy, &token, HASH, NOW + 200));
+	assert_int_equal(seconds, 250);
+}
+
+/* -- ending ------------------------------------------------------------------------------ */
+
+/* Is the session of this token good? */
+static enum session
+check(const struct session_policy *policy, const char *token, time_t now)
+{
+	char cookie[TOKEN_SIZE + 16];
+	static struct unit_log caught;
+	const struct http http = request(cookie, "", "", &caught);
+	struct token read;
+
+	snprintf(cookie, sizeof(cookie), "token=%s", token);
+	return session_check(&read, policy, &http, now);
+}
+
+static void
+test_ended(void **state)
+{
+	const struct config config = settings(MINT_SECRET, "");
+	struct state *kept = state_new(*state);
+	const struct token_rules rules = { "postern", NOW, 28800 };
+	char one[TOKEN_SIZE], two[TOKEN_SIZE], bob[TOKEN_SIZE], later[TOKEN_SIZE];
+	struct session_policy policy;
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	struct token token;
+	const char *why;
+	long seconds;
+
+	assert_true(session_policy(&policy, &config, kept));
+	assert_int_equal(session_begin(one, &seconds, &policy, "ada", HASH, NOW, &log), 0);
+	assert_int_equal(session_begin(two, &seconds, &policy, "ada", HASH, NOW, &log), 0);
+	assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, NOW, &log), 0);
+	assert_int_equal(check(&policy, one, NOW), SESSION_GOOD);
+	assert_true(token_verify(&token, one, policy.keys, 1, &rules, &why));
+	assert_true(session_end(&policy, &token, false, NOW, &log));
+	assert_int_equal(check(&policy, one, NOW), SESSION_BAD);
+	assert_int_equal(check(&policy, two, NOW), SESSION_GOOD);
+
+	assert_true(token_verify(&token, two, policy.keys, 1, &rules, &why));
+	assert_true(session_end(&policy, &token, true, NOW + 1, &log));
+	assert_int_equal(check(&policy, two, NOW + 1), SESSION_BAD);
+	assert_int_equal(check(&policy, bob, NOW + 1), SESSION_GOOD);
+
+	/* Somebody who signs in again in that second is in a session of the next one. */
+	assert_int_equal(session_begin(later, &seconds, &policy, "ada", HASH, NOW + 1, &log), 0);
+	assert_int_equal(check(&policy, later, NOW + 1), SESSION_GOOD);
+	assert_int_equal(caught.lines, 0);
+
+	/* The clock was set back: nobody can tell the sessions after from those before. */
+	assert_int_equal(session_begin(later, &seconds, &policy, "ada", HASH, NOW - 100, &log),
+	    500);
+	assert_non_null(strstr(caught.text, "event=state reason=\"the clock was set back"));
+	state_free(kept);
+}
+
+/* Without its folder nothing is known of a session: neither yes nor no. */
+static void
+test_no_state(void **state)
+{
+	const struct config config = settings(MINT_SECRET, "");
+	struct state *lost = state_new("/nonexistent/state");
+	struct session_policy policy;
+	char text[TOKEN_SIZE];
+	struct token token = { .sid = "x" };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	long seconds;
+
+	(void)state;
+	begin(text, MINT_SECRET, "ada", NOW);
+	assert_true(session_policy(&policy, &config, lost));
+	assert_int_equal(check(&policy, text, NOW), SESSION_UNKNOWN);
+	assert_int_equal(check(&policy, "x", NOW), SESSION_BAD);
+	assert_int_equal(session_begin(text, &seconds, &policy, "ada", HASH, NOW, &log), 503);
+	assert_string_equal(text, "");
+	assert_false(session_end(&policy, &token, false, NOW, &log));
+	assert_false(session_end(&policy, &token, true, NOW, &log));
+	assert_int_equal(caught.lines, 3);
+	state_free(lost);
 }
 
 int
@@ -334,7 +536,12 @@ main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_freshest),
 		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_due),
+		cmocka_unit_test(test_renewed),
+		cmocka_unit_test(test_renewed_to_the_end),
+		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_no_state),
 	};
 
-	return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("session", tests, unit_make_folder, unit_remove_folder);
 }

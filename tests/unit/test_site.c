@@ -23,6 +23,7 @@ set_up(void **state)
 	unit_write(path, "");
 	setenv("POSTERN_ENV", path, 1);
 	setenv("POSTERN_SECRET", MINT_SECRET, 1);
+	setenv("POSTERN_STATE", STATE_NONE, 1);
 	return 0;
 }
 
@@ -185,43 +186,7 @@ test_mended(void **state)
 	    "99999999\"\n");
 }
 
-/* -- sessions and cookies -------------------------------------------------------------- */
-
-static void
-test_session(void **state)
-{
-	static const struct {
-		const char *name, *cookie;
-		enum session want;
-		const char *log;
-	} rows[] = {
-		{ "nobody", "", SESSION_NONE, "" },
-		{ "a bad token", "token=x", SESSION_BAD,
-		    "postern: event=token_bad ip=::1 reason=form\n" },
-		{ "a good one", NULL, SESSION_GOOD, "" },
-	};
-	char good[TOKEN_SIZE], cookie[TOKEN_SIZE + 16];
-	struct site site;
-	long seconds;
-
-	(void)state;
-	assert_true(site_open(&site, NOW));
-	assert_true(session_begin(good, &seconds, &site.policy, "ada", "$5$x", NOW));
-	snprintf(cookie, sizeof(cookie), "token=%s", good);
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct http http = request("GET");
-		struct unit_log caught;
-		struct token token;
-
-		http.log = unit_log(&caught);
-		http.cookies[http.cookie_count++] =
-		    rows[i].cookie != NULL ? rows[i].cookie : cookie;
-		CHECK(rows[i].name, site_session(&site, &http, NOW, &token) == rows[i].want);
-		CHECK_TEXT(rows[i].name, token.user, rows[i].want == SESSION_GOOD ? "ada" : "");
-		CHECK_TEXT(rows[i].name, caught.text, rows[i].log);
-	}
-	site_close(&site);
-}
+/* -- cookies --------------------------------------------------------------------------- */
 
 static void
 test_set_cookie(void **state)
@@ -256,7 +221,7 @@ test_set_cookie(void **state)
 		assert_true(site_open(&site, NOW));
 		unsetenv("POSTERN_ORIGIN");
 		http.https = rows[i].https;
-		site_set_cookie(&site, &http, "abc", 300);
+		site_set_cookie(&site, &http, "", "abc", 300);
 		CHECK_TEXT(rows[i].name, http.headers, rows[i].want);
 		site_close(&site);
 	}
@@ -314,7 +279,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_admits),
 		cmocka_unit_test(test_mended),
-		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_set_cookie),
 		cmocka_unit_test(test_command),
 	};
