@@ -495,13 +495,13 @@ test_served(void **state)
 		const char *named; /* NULL where nothing is served */
 		const char *state;
 	} cases[] = {
-		{ "outside", "out/env", "out/users", "www", NULL },
-		{ "the user file", "out/env", "www/users", "www", "www/users" },
-		{ "the environment file", "www/env", "out/users", "www", "www/env" },
-		{ "both", "www/env", "www/users", "www", "www/env" },
-		{ "hidden", "www/.htenv", "www/.htusers", "www", NULL },
-		{ "no environment file", "", "www/users", "www", "www/users" },
-		{ "no document root", "www/env", "www/users", "", NULL },
+		{ "outside", "out/env", "out/users", "www", NULL, NULL },
+		{ "the user file", "out/env", "www/users", "www", "www/users", NULL },
+		{ "the environment file", "www/env", "out/users", "www", "www/env", NULL },
+		{ "both", "www/env", "www/users", "www", "www/env", NULL },
+		{ "hidden", "www/.htenv", "www/.htusers", "www", NULL, NULL },
+		{ "no environment file", "", "www/users", "www", "www/users", NULL },
+		{ "no document root", "www/env", "www/users", "", NULL, NULL },
 		{ "the state", "out/env", "out/users", "www", "www/state", "www/state" },
 		{ "the root for a state", "out/env", "out/users", "www", "www", "www" },
 		{ "a hidden state", "out/env", "out/users", "www", NULL, "www/.htstate" },

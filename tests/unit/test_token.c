@@ -515,6 +515,8 @@ test_sign(void **state)
 	(void)state;
 	assert_true(token_sign(text, &sample, &keys[1], &rules));
 	assert_true(token_verify(&token, text, keys, COUNT(keys), &rules, &why));
+	assert_int_equal(token.key, 1);
+	token.key = sample.key;
 	assert_memory_equal(&token, &sample, sizeof(token));
 
 	/* Whoever signed it is named in the header. */
