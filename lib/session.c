@@ -151,8 +151,10 @@ session_end(const struct session_policy *policy, const struct token *token, bool
 {
 	/* A token renewed at this moment is over within one lifetime. */
 	const time_t until = now + 2 * policy->config->token_ttl;
+	/* One that began right after an end like this one is dated a second ahead. */
+	const time_t at = token->auth_time > now ? token->auth_time : now;
 
-	return everywhere ? state_end_user(policy->state, token->user, now, until, log)
+	return everywhere ? state_end_user(policy->state, token->user, at, until, log)
 			  : state_end_session(policy->state, token->sid, now, until, log);
 }
 

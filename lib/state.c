@@ -268,7 +268,9 @@ bool
 state_end_user(struct state *state, const char *user, time_t now, time_t until,
     const struct log *log)
 {
-	return end(state, OF_USER, user, now, until, log);
+	if (state->off)
+		log_event(log, "state", "reason=\"POSTERN_STATE is none: no session but this ends\"");
+	return !state->off && end(state, OF_USER, user, now, until, log);
 }
 
 enum state_verdict

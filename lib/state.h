@@ -65,8 +65,8 @@ bool state_forgive(struct state *state, const struct state_bucket buckets[], siz
 
 /*
  * End a session, or all sessions of a user that began at `now` or before. It is on disk when
- * this returns true; it may be forgotten after `until`. False on a fault, or without room for
- * one more of some 131,000.
+ * this returns true; it may be forgotten after `until`. False on a fault, without room for one
+ * more of some 131,000, or, for a user, without a state.
  */
 bool state_end_session(struct state *state, const char *sid, time_t now, time_t until,
     const struct log *log);

@@ -169,6 +169,40 @@ def cgi_site(folder, programs=PROGRAMS, **settings):
                 "/cgi-bin/login.fcgi/logout", "/cgi-bin/welcome.fcgi")
 
 
+class Faults:
+    """What fault.c does to programs that are started with `environment`."""
+
+    def __init__(self, library, folder):
+        self.clock, self.hashed = folder / "clock", folder / "hashed"
+        self.environment = {"LD_PRELOAD": str(library), "FAULT_CLOCK": str(self.clock),
+                            "FAULT_HASHES": str(self.hashed)}
+        self.at(0)
+
+    def at(self, seconds):
+        """Let the clock be so many seconds ahead of the true time."""
+        new = self.clock.with_suffix(".new")
+        new.write_text("%d" % seconds)
+        new.rename(self.clock)
+
+    @property
+    def hashes(self):
+        """How many passwords were hashed."""
+        return self.hashed.read_text().count("\n") if self.hashed.exists() else 0
+
+
+@pytest.fixture(scope="session")
+def fault_library(tmp_path_factory):
+    library = tmp_path_factory.mktemp("fault") / "fault.so"
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, ROOT / "tests/site/fault.c"],
+                   check=True)
+    return library
+
+
+@pytest.fixture
+def faults(fault_library, tmp_path):
+    return Faults(fault_library, tmp_path)
+
+
 @pytest.fixture(scope="session", params=[fastcgi_site, cgi_site], ids=["fastcgi", "cgi"])
 def site(request, tmp_path_factory):
     """Either way of running the programs: every test that asks for it runs twice."""

@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import subprocess
+import urllib.parse
 
 from conftest import PROGRAMS, wait_until
 
@@ -48,11 +49,32 @@ def read_reply(connection):
     return streams
 
 
+class Reply:
+    def __init__(self, text):
+        head, _, self.text = text.partition("\r\n\r\n")
+        self.lines = head.split("\r\n")
+        first, _, status = self.lines[0].partition(": ")
+        assert first == "Status", text
+        self.status = int(status[:3])
+
+    def header(self, name):
+        """Its values, joined."""
+        return ", ".join(v for n, _, v in (line.partition(": ") for line in self.lines)
+                         if n == name)
+
+    def cookie(self, name="token"):
+        """The value that is set, or None."""
+        for line in self.lines:
+            if line.startswith("Set-Cookie: %s=" % name):
+                return line.partition("=")[2].partition(";")[0]
+        return None
+
+
 class Worker:
     """A process of a program, its socket and its standard error; siblings share the socket."""
 
     def __init__(self, folder, env, program="login.fcgi", programs=PROGRAMS, siblings=0,
-                 small=False):
+                 small=False, environment=None):
         self.stderr = folder / (program + ".log")
         # Only over TCP can a socket be made so small that a page does not fit into it.
         listener = socket.socket(socket.AF_INET if small else socket.AF_UNIX)
@@ -64,7 +86,8 @@ class Worker:
         with open(self.stderr, "wb") as log:
             self.process, *self.siblings = [
                 subprocess.Popen([programs / program], stdin=listener, stderr=log,
-                                 env={**os.environ, "POSTERN_ENV": str(env)})
+                                 env={**os.environ, "POSTERN_ENV": str(env),
+                                      **(environment or {})})
                 for _ in range(siblings + 1)]
         listener.close()
         # It has blocked its signals: before that one would end it as it ends any program.
@@ -99,6 +122,16 @@ class Worker:
     def sign_in(self, **more):
         return self.ask("POST", "/login", b"username=admin&password=password",
                         **{"CONTENT_TYPE": FORM, "CONTENT_LENGTH": "32", **more})
+
+    def fetch(self, *arguments, **more):
+        """One request; its reply, taken apart."""
+        return Reply(self.ask(*arguments, **more))
+
+    def post(self, path, fields, cookie="", **more):
+        """Post a form; the reply, taken apart."""
+        body = urllib.parse.urlencode(fields).encode()
+        return self.fetch("POST", path, body, CONTENT_TYPE=FORM, CONTENT_LENGTH=str(len(body)),
+                          HTTP_COOKIE=cookie, **more)
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

@@ -492,6 +492,13 @@ test_ended(void **state)
 	assert_int_equal(check(&policy, later, NOW + 1), SESSION_GOOD);
 	assert_int_equal(caught.lines, 0);
 
+	/* All within one second: signed out everywhere once more, and in again. */
+	assert_true(token_verify(&token, later, policy.keys, 1, &rules, &why));
+	assert_true(session_end(&policy, &token, true, NOW + 1, &log));
+	assert_int_equal(check(&policy, later, NOW + 1), SESSION_BAD);
+	assert_int_equal(session_begin(later, &seconds, &policy, "ada", HASH, NOW + 1, &log), 0);
+	assert_int_equal(check(&policy, later, NOW + 1), SESSION_GOOD);
+
 	/* The clock was set back: nobody can tell the sessions after from those before. */
 	assert_int_equal(session_begin(later, &seconds, &policy, "ada", HASH, NOW - 100, &log),
 	    500);

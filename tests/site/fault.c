@@ -1,0 +1,123 @@
+/*
+ * fault: what a test wants of the system, loaded before the C library by LD_PRELOAD.
+ *
+ *	FAULT_CLOCK=FILE	seconds in it are added to the time
+ *	FAULT_HASHES=FILE	a line is added to it for each password hash
+ *	FAULT_RANDOM=1		there is no randomness
+ *	FAULT_MALLOC=N		the Nth allocation fails, in FastCGI after the first accept
+ *	FAULT_FIRED=FILE	is made when it does
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+struct crypt_data;
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+
+time_t
+time(time_t *out)
+{
+	const char *path = getenv("FAULT_CLOCK");
+	int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	struct timespec now;
+	char text[32] = "";
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0)
+		now.tv_sec += atol(text);
+	if (fd >= 0)
+		close(fd);
+	if (out != NULL)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
+static void
+note(const char *variable, const char *line)
+{
+	const char *path = getenv(variable);
+	int fd = path != NULL ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+
+	if (fd < 0 || write(fd, line, strlen(line)) < 0)
+		return;
+	close(fd);
+}
+
+char *
+crypt_r(const char *password, const char *setting, struct crypt_data *data)
+{
+	char *(*real)(const char *, const char *, struct crypt_data *) =
+	    (char *(*)(const char *, const char *, struct crypt_data *))dlsym(RTLD_NEXT, "crypt_r");
+	char line[16];
+
+	snprintf(line, sizeof(line), "%.6s\n", setting);
+	note("FAULT_HASHES", line);
+	return real(password, setting, data);
+}
+
+ssize_t
+getrandom(void *out, size_t length, unsigned flags)
+{
+	if (getenv("FAULT_RANDOM") == NULL)
+		return syscall(SYS_getrandom, out, length, flags);
+	errno = ENOSYS;
+	return -1;
+}
+
+/* -- memory ------------------------------------------------------------------------------ */
+
+static long left = -1; /* allocations until one fails; -1: not counted yet */
+static int accepted;
+
+int
+accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+	int got = (int)syscall(SYS_accept4, fd, address, size, flags);
+
+	accepted = accepted || got >= 0;
+	return got;
+}
+
+static int
+fails(void)
+{
+	const char *nth = getenv("FAULT_MALLOC");
+
+	if (nth == NULL || (!accepted && getenv("GATEWAY_INTERFACE") == NULL))
+		return 0;
+	if (left < 0)
+		left = atol(nth);
+	if (left == 0 || --left > 0)
+		return 0;
+	note("FAULT_FIRED", "");
+	errno = ENOMEM;
+	return 1;
+}
+
+void *
+malloc(size_t size)
+{
+	return fails() ? NULL : __libc_malloc(size);
+}
+
+void *
+calloc(size_t count, size_t size)
+{
+	return fails() ? NULL : __libc_calloc(count, size);
+}
+
+void *
+realloc(void *old, size_t size)
+{
+	return fails() ? NULL : __libc_realloc(old, size);
+}
