@@ -38,6 +38,7 @@ struct place {
 	unsigned char row[2];
 	struct slot slots[SLOTS], *slot;
 	time_t level; /* when it will be empty; now, if it is */
+	bool ahead;   /* more than full: the clock was set back */
 };
 
 static const struct store_kind tries = {
@@ -80,8 +81,10 @@ look_up(struct change *change, struct place *place, const struct state_bucket *b
 	if (memcmp(place->slot->key, bucket->key, STATE_KEY_BYTES) != 0)
 		memcpy(place->slot->key, bucket->key, STATE_KEY_BYTES);
 	else if (place->slot->empty_at > now)
-		/* No bucket is more than full: then the clock was set back. */
-		place->level = place->slot->empty_at < full ? place->slot->empty_at : full;
+		place->level = place->slot->empty_at;
+	place->ahead = place->level > full;
+	if (place->ahead)
+		place->level = full;
 }
 
 static void
@@ -114,9 +117,14 @@ state_count(struct state *state, const struct state_bucket buckets[], size_t cou
 		if (over > *wait)
 			*wait = over;
 	}
-	for (size_t i = 0; i < count && *wait == 0; i++)
-		store_level(&change, &places[i], places[i].level + buckets[i].cost);
-	return store_finish(&change, *wait == 0);
+	/* One that was ahead drains from now on, or else it would be full until then. */
+	for (size_t i = 0; i < count; i++) {
+		if (*wait == 0)
+			store_level(&change, &places[i], places[i].level + buckets[i].cost);
+		else if (places[i].ahead)
+			store_level(&change, &places[i], places[i].level);
+	}
+	return store_finish(&change);
 }
 
 bool
@@ -134,7 +142,7 @@ state_forgive(struct state *state, const struct state_bucket buckets[], size_t c
 		if (place.level > now)
 			store_level(&change, &place, place.level - buckets[i].back);
 	}
-	return store_finish(&change, true);
+	return store_finish(&change);
 }
 
 /* -- ended sessions ---------------------------------------------------------------------- */
@@ -254,7 +262,7 @@ end(struct state *state, char of, const char *text, time_t now, time_t until, co
 	read_entry(&change, of, text, &old);
 	put_entry(&change, of, text,
 	    (struct entry){ old.at > now ? old.at : now, old.until > until ? old.until : until });
-	return store_finish(&change, true);
+	return store_finish(&change);
 }
 
 bool
@@ -288,7 +296,7 @@ state_session(struct state *state, const char *sid, const char *user, time_t aut
 	    (!read_entry(&change, OF_USER, user, &entry) || entry.at < auth_time) &&
 	    (!read_entry(&change, OF_ALL, "", &entry) || entry.at < auth_time))
 		verdict = STATE_OPEN;
-	return store_finish(&change, false) ? verdict : STATE_FAULT;
+	return store_finish(&change) ? verdict : STATE_FAULT;
 }
 
 bool
@@ -304,7 +312,7 @@ state_ended_at(struct state *state, const char *user, time_t *at, time_t now, co
 	read_entry(&change, OF_USER, user, &of_user);
 	read_entry(&change, OF_ALL, "", &of_all);
 	*at = of_user.at > of_all.at ? of_user.at : of_all.at;
-	return store_finish(&change, false);
+	return store_finish(&change);
 }
 
 /* ---------------------------------------------------------------------------------------- */

@@ -182,7 +182,7 @@ open_store(struct store *store, const char *path, time_t now, const struct log *
 		struct change change = begin(store, true, log);
 
 		store->kind->fill(&change, now);
-		store_finish(&change, true);
+		store_finish(&change);
 		rc = change.rc;
 	}
 	return rc;
@@ -228,9 +228,9 @@ store_begin(struct store *store, bool write, time_t now, const struct log *log)
 }
 
 bool
-store_finish(struct change *change, bool keep)
+store_finish(struct change *change)
 {
-	if (change->rc == 0 && keep)
+	if (change->rc == 0)
 		change->rc = mdb_txn_commit(change->txn);
 	else if (change->txn != NULL)
 		mdb_txn_abort(change->txn);

@@ -49,10 +49,10 @@ struct change {
 struct change store_begin(struct store *store, bool write, time_t now, const struct log *log);
 
 /*
- * End it: keep what was written if `keep` and no step went wrong, else undo it all. False when
- * one did: the log says what, and the store is closed, to be opened again.
+ * End it: keep what was written, or undo it all if a step went wrong. False when one did: the
+ * log says what, and the store is closed, to be opened again.
  */
-bool store_finish(struct change *change, bool keep);
+bool store_finish(struct change *change);
 
 void store_close(struct store *store);
 
