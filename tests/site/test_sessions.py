@@ -138,8 +138,9 @@ def test_while_the_state_is_not_to_be_had_nobody_is_in_or_out(make_site):
         assert reply.headers["Cache-Control"] == "no-store"
     assert "event=state file=ended reason=\"No such file or directory\"" in site.log.read_text()
     state.with_name("moved").rename(state)
-    assert site.get(site.welcome, cookie(token)).status == 200
-    assert site.sign_in().status == 200
+    # A process that starts in such a moment takes its settings for wrong, for a second.
+    wait_until(lambda: site.get(site.welcome, cookie(token)).status == 200)
+    wait_until(lambda: site.sign_in().status == 200)
 
 
 # -- going on ----------------------------------------------------------------------------------
