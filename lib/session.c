@@ -1,6 +1,5 @@
 #include "session.h"
 
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -181,7 +180,7 @@ look_at(struct found *found, const struct session_policy *policy, const char *te
 	if (++found->seen > SESSION_TOKENS_MAX)
 		return;
 	if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &found->why)) {
-		found->fault = found->fault || errno == ENOMEM;
+		found->fault = found->fault || strcmp(found->why, TOKEN_MEMORY) == 0;
 		return;
 	}
 	verdict = state_session(policy->state, token.sid, token.user, token.auth_time, now, log);

@@ -49,16 +49,18 @@ is_compact(const char *text)
 	return strlen(text) == SIGNATURE_LENGTH && text_is_made_of(text, BASE64URL);
 }
 
-static bool
-has_header(jwt_t *jwt, const char *name)
+/* NULL, or `name` where the header has it. */
+static const char *
+find_header(jwt_t *jwt, const char *name)
 {
 	char *json;
 
 	errno = 0;
 	json = jwt_get_headers_json(jwt, name);
 	free(json);
-	/* Short of memory, it also says NULL. */
-	return json != NULL || errno == ENOMEM;
+	if (json != NULL)
+		return name;
+	return errno == ENOMEM ? TOKEN_MEMORY : NULL;
 }
 
 /* NULL, or what in the header is not as token_sign() would have it. */
@@ -69,17 +71,18 @@ check_header(jwt_t *jwt, const struct token_key *key)
 	static const char *const refused[] = { "crit", "jku", "jwk", "x5u", "x5c" };
 	const char *alg = jwt_get_header(jwt, "alg");
 	const char *kid = jwt_get_header(jwt, "kid");
+	const char *why = NULL;
 
 	/* libjwt believes the token's own "alg", in any case of letters; the choice is ours. */
 	if (jwt_get_alg(jwt) != JWT_ALG_HS256 || alg == NULL || strcmp(alg, "HS256") != 0)
 		return "alg";
-	for (size_t i = 0; i < COUNT(refused); i++) {
-		if (has_header(jwt, refused[i]))
-			return refused[i];
-	}
-	if (kid == NULL ? has_header(jwt, "kid") : strcmp(kid, key->kid) != 0)
-		return "kid";
-	return NULL;
+	for (size_t i = 0; i < COUNT(refused) && why == NULL; i++)
+		why = find_header(jwt, refused[i]);
+	if (why != NULL)
+		return why;
+	if (kid == NULL)
+		return find_header(jwt, "kid");
+	return strcmp(kid, key->kid) == 0 ? NULL : "kid";
 }
 
 static bool
@@ -152,9 +155,11 @@ check_with(struct token *token, const char *text, const struct token_key *key,
 	jwt_t *jwt = NULL;
 	const char *why;
 
+	errno = 0;
 	if (jwt_decode(&jwt, text, secret, (int)strlen(key->secret)) != 0)
-		return "signature";
-	why = check_header(jwt, key);
+		return errno == ENOMEM ? TOKEN_MEMORY : "signature";
+	/* Short of memory, it may leave claims out and call it success. */
+	why = errno == ENOMEM ? TOKEN_MEMORY : check_header(jwt, key);
 	if (why == NULL)
 		why = check_claims(token, jwt, rules);
 	jwt_free(jwt);
@@ -167,7 +172,6 @@ token_verify(struct token *token, const char *text, const struct token_key keys[
 {
 	*why = is_compact(text) ? "signature" : "form";
 	*token = (struct token){ 0 };
-	errno = 0;
 	/* Only a wrong signature sends a token on to the next key. */
 	for (size_t i = 0; i < count && *why != NULL && strcmp(*why, "signature") == 0; i++) {
 		*why = check_with(token, text, &keys[i], rules);

@@ -23,6 +23,8 @@ enum {
 	TOKEN_CLOCK_SKEW = 60, /* seconds another machine's clock may be ahead */
 };
 
+#define TOKEN_MEMORY "memory"
+
 struct token_key {
 	const char *secret; /* the caller's, never empty; kept, not copied */
 	char kid[TOKEN_KID_SIZE];
@@ -56,7 +58,7 @@ bool token_sign(char out[static TOKEN_SIZE], const struct token *token, const st
 /*
  * Check `text` against `count` keys, the current one first. True, with `token` filled, when it
  * is ours and not over. False, with `token` zeroed, in every other case; `why` then says in a
- * word which one, for the log. When there was not enough memory to tell, errno is ENOMEM.
+ * word which one, for the log: TOKEN_MEMORY when there was not enough of it to tell.
  */
 bool token_verify(struct token *token, const char *text, const struct token_key keys[],
     size_t count, const struct token_rules *rules, const char **why);

@@ -5,7 +5,7 @@
  *	FAULT_HASHES=FILE	a line is added to it for each password hash
  *	FAULT_RANDOM=1		there is no randomness
  *	FAULT_MALLOC=N		the Nth allocation fails, in FastCGI after the first accept
- *	FAULT_FIRED=FILE	is made when it does
+ *	FAULT_COUNT=FILE	is told how many there were, at the end
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -76,7 +77,7 @@ getrandom(void *out, size_t length, unsigned flags)
 
 /* -- memory ------------------------------------------------------------------------------ */
 
-static long left = -1; /* allocations until one fails; -1: not counted yet */
+static long *allocations; /* shared with the child that looks at a file of the state */
 static int accepted;
 
 int
@@ -93,15 +94,24 @@ fails(void)
 {
 	const char *nth = getenv("FAULT_MALLOC");
 
-	if (nth == NULL || (!accepted && getenv("GATEWAY_INTERFACE") == NULL))
+	if (!accepted && getenv("GATEWAY_INTERFACE") == NULL)
 		return 0;
-	if (left < 0)
-		left = atol(nth);
-	if (left == 0 || --left > 0)
+	if (allocations == NULL)
+		allocations = mmap(NULL, sizeof(*allocations), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (++*allocations != (nth != NULL ? atol(nth) : 0))
 		return 0;
-	note("FAULT_FIRED", "");
 	errno = ENOMEM;
 	return 1;
+}
+
+__attribute__((destructor)) static void
+tell(void)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "%ld\n", allocations != NULL ? *allocations : 0);
+	note("FAULT_COUNT", line);
 }
 
 void *
