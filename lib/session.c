@@ -88,24 +88,16 @@ int
 session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
     const char *user, const char *hash, time_t now, const struct log *log)
 {
-	struct token token = { .auth_time = now };
-	time_t ended;
+	struct token token = { .user = "" };
 
 	out[0] = '\0';
 	*seconds = 0;
-	if (!state_ended_at(policy->state, user, &ended, now, log))
-		return 503;
-	if (ended >= now)
-		token.auth_time = ended + 1;
-	if (token.auth_time > now + TOKEN_CLOCK_SKEW)
-		log_event(log, "state",
-		    "reason=\"the clock was set back: sessions of %ld s from now "
-		    "on were ended\"",
-		    (long)(ended - now));
-	if (!text_copy(token.user, sizeof(token.user), user) || !new_sid(token.sid) ||
-	    !sign(out, seconds, policy, &token, hash, now))
+	if (!text_copy(token.user, sizeof(token.user), user) || !new_sid(token.sid))
 		return 500;
-	return 0;
+	if (!state_begin_session(policy->state, token.sid, user, &token.auth_time, now,
+		TOKEN_CLOCK_SKEW, now + policy->config->session_ttl, log))
+		return 503;
+	return sign(out, seconds, policy, &token, hash, now) ? 0 : 500;
 }
 
 /* The token of `Bearer TOKEN` (RFC 6750, section 2.1), or NULL: another scheme is not ours. */
@@ -150,10 +142,8 @@ session_end(const struct session_policy *policy, const struct token *token, bool
 {
 	/* A token renewed at this moment is over within one lifetime. */
 	const time_t until = now + 2 * policy->config->token_ttl;
-	/* One that began right after an end like this one is dated a second ahead. */
-	const time_t at = token->auth_time > now ? token->auth_time : now;
 
-	return everywhere ? state_end_user(policy->state, token->user, at, until, log)
+	return everywhere ? state_end_user(policy->state, token->user, now, until, log)
 			  : state_end_session(policy->state, token->sid, now, until, log);
 }
 

@@ -147,11 +147,14 @@ state_forgive(struct state *state, const struct state_bucket buckets[], size_t c
 
 /* -- ended sessions ---------------------------------------------------------------------- */
 
-/* What an entry is of: the first byte of its key. */
-enum { OF_ALL = 'a', OF_SESSION = 's', OF_USER = 'u' };
+/*
+ * What an entry is of, the first byte of its key: all sessions, an ended one, one that began
+ * later than it says, all of a user.
+ */
+enum { OF_ALL = 'a', OF_ENDED = 's', OF_BEGUN = 'b', OF_USER = 'u' };
 
 struct entry {
-	int64_t at, until; /* ended when; may be forgotten when */
+	int64_t at, until; /* ended, or begun, when; may be forgotten when */
 };
 
 static MDB_val
@@ -208,6 +211,17 @@ read_entry(struct change *change, char of, const char *text, struct entry *entry
 	return false;
 }
 
+/* The time up to which every session of the user was ended; 0 where none was. */
+static time_t
+ended_until(struct change *change, const char *user)
+{
+	struct entry of_user, of_all;
+
+	read_entry(change, OF_USER, user, &of_user);
+	read_entry(change, OF_ALL, "", &of_all);
+	return of_user.at > of_all.at ? of_user.at : of_all.at;
+}
+
 /* Delete what may be forgotten among the `most` entries from `key` on, in a circle. */
 static void
 sweep(struct change *change, MDB_val key, size_t most, time_t now)
@@ -242,26 +256,40 @@ entries(struct change *change)
 	return stat.ms_entries;
 }
 
-static bool
-end(struct state *state, char of, const char *text, time_t now, time_t until, const struct log *log)
+/* Add an entry, if there is room, or can be made. */
+static void
+add_entry(struct change *change, char of, const char *text, struct entry entry, time_t now)
 {
-	struct change change;
 	char name[NAME_SIZE];
 	MDB_val key = key_of(name, of, text);
-	struct entry old;
-	size_t room = SWEEP;
 
+	sweep(change, key, entries(change) < ENDED_MAX ? SWEEP : ENDED_MAX, now);
+	if (entries(change) >= ENDED_MAX)
+		change->rc = MDB_MAP_FULL;
+	put_entry(change, of, text, entry);
+}
+
+bool
+state_begin_session(struct state *state, const char *sid, const char *user, time_t *auth_time,
+    time_t now, long ahead, time_t until, const struct log *log)
+{
+	struct change change;
+	time_t ended_at;
+
+	*auth_time = now;
 	if (state->off)
 		return true;
+	change = store_begin(&state->ended, false, now, log);
+	ended_at = ended_until(&change, user);
+	if (!store_finish(&change))
+		return false;
+	if (ended_at >= now && ended_at < now + ahead)
+		*auth_time = ended_at + 1;
+	if (*auth_time > ended_at)
+		return true;
 	change = store_begin(&state->ended, true, now, log);
-	if (entries(&change) >= ENDED_MAX)
-		room = ENDED_MAX;
-	sweep(&change, key, room, now);
-	if (entries(&change) >= ENDED_MAX)
-		change.rc = MDB_MAP_FULL;
-	read_entry(&change, of, text, &old);
-	put_entry(&change, of, text,
-	    (struct entry){ old.at > now ? old.at : now, old.until > until ? old.until : until });
+	ended_at = ended_until(&change, user);
+	add_entry(&change, OF_BEGUN, sid, (struct entry){ ended_at + 1, until }, now);
 	return store_finish(&change);
 }
 
@@ -269,50 +297,54 @@ bool
 state_end_session(struct state *state, const char *sid, time_t now, time_t until,
     const struct log *log)
 {
-	return end(state, OF_SESSION, sid, now, until, log);
+	struct change change;
+
+	if (state->off)
+		return true;
+	change = store_begin(&state->ended, true, now, log);
+	add_entry(&change, OF_ENDED, sid, (struct entry){ now, until }, now);
+	return store_finish(&change);
 }
 
 bool
 state_end_user(struct state *state, const char *user, time_t now, time_t until,
     const struct log *log)
 {
-	if (state->off)
-		log_event(log, "state", "reason=\"POSTERN_STATE is none: no session but this ends\"");
-	return !state->off && end(state, OF_USER, user, now, until, log);
+	struct change change;
+	time_t ended_at;
+
+	if (state->off) {
+		log_event(log, "state",
+		    "reason=\"POSTERN_STATE is none: no session but this ends\"");
+		return false;
+	}
+	change = store_begin(&state->ended, true, now, log);
+	/* Those that have begun since are dated a second after it. */
+	ended_at = ended_until(&change, user) + 1;
+	if (ended_at < now)
+		ended_at = now;
+	add_entry(&change, OF_USER, user, (struct entry){ ended_at, until }, now);
+	return store_finish(&change);
 }
 
 enum state_verdict
 state_session(struct state *state, const char *sid, const char *user, time_t auth_time, time_t now,
     const struct log *log)
 {
-	enum state_verdict verdict = STATE_ENDED;
 	struct change change;
 	struct entry entry;
+	bool over;
 
 	if (state->off)
 		return STATE_OPEN;
 	change = store_begin(&state->ended, false, now, log);
-	if (!read_entry(&change, OF_SESSION, sid, &entry) &&
-	    (!read_entry(&change, OF_USER, user, &entry) || entry.at < auth_time) &&
-	    (!read_entry(&change, OF_ALL, "", &entry) || entry.at < auth_time))
-		verdict = STATE_OPEN;
-	return store_finish(&change) ? verdict : STATE_FAULT;
-}
-
-bool
-state_ended_at(struct state *state, const char *user, time_t *at, time_t now, const struct log *log)
-{
-	struct entry of_user, of_all;
-	struct change change;
-
-	*at = 0;
-	if (state->off)
-		return true;
-	change = store_begin(&state->ended, false, now, log);
-	read_entry(&change, OF_USER, user, &of_user);
-	read_entry(&change, OF_ALL, "", &of_all);
-	*at = of_user.at > of_all.at ? of_user.at : of_all.at;
-	return store_finish(&change);
+	over = read_entry(&change, OF_ENDED, sid, &entry);
+	if (!over && ended_until(&change, user) >= auth_time)
+		over = !read_entry(&change, OF_BEGUN, sid, &entry) ||
+		    ended_until(&change, user) >= entry.at;
+	if (!store_finish(&change))
+		return STATE_FAULT;
+	return over ? STATE_ENDED : STATE_OPEN;
 }
 
 /* ---------------------------------------------------------------------------------------- */

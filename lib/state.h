@@ -64,9 +64,18 @@ bool state_forgive(struct state *state, const struct state_bucket buckets[], siz
     time_t now, const struct log *log);
 
 /*
- * End a session, or all sessions of a user that began at `now` or before. It is on disk when
- * this returns true; it may be forgotten after `until`. False on a fault, without room for one
- * more of some 131,000, or, for a user, without a state.
+ * A session of `user` begins. `*auth_time` becomes `now`; or, where all sessions of the user until
+ * then or later were ended, a second after that, so that this one is not among them. Where that
+ * is more than `ahead` seconds from now, for the clock was set back, it is `now` all the same, and
+ * kept in mind until `until`. False on a fault.
+ */
+bool state_begin_session(struct state *state, const char *sid, const char *user, time_t *auth_time,
+    time_t now, long ahead, time_t until, const struct log *log);
+
+/*
+ * End a session, or all sessions of a user that have begun. It is on disk when this returns
+ * true; it may be forgotten after `until`. False on a fault, without room for one more of some
+ * 131,000, or, for a user, without a state.
  */
 bool state_end_session(struct state *state, const char *sid, time_t now, time_t until,
     const struct log *log);
@@ -76,9 +85,5 @@ bool state_end_user(struct state *state, const char *user, time_t now, time_t un
 /* Has this session of `user`, which began at `auth_time`, been ended? */
 enum state_verdict state_session(struct state *state, const char *sid, const char *user,
     time_t auth_time, time_t now, const struct log *log);
-
-/* Fill `at` with the time up to which every session of `user` was ended, or 0. False on a fault. */
-bool state_ended_at(struct state *state, const char *user, time_t *at, time_t now,
-    const struct log *log);
 
 #endif

@@ -83,15 +83,18 @@ class Worker:
         listener.bind(("127.0.0.1", 0) if small else str(folder / (program + ".socket")))
         listener.listen(1024)
         self.family, self.address = listener.family, listener.getsockname()
-        with open(self.stderr, "wb") as log:
-            self.process, *self.siblings = [
-                subprocess.Popen([programs / program], stdin=listener, stderr=log,
-                                 env={**os.environ, "POSTERN_ENV": str(env),
-                                      **(environment or {})})
-                for _ in range(siblings + 1)]
-        listener.close()
+        self.listener = listener
+        self.command = [programs / program]
+        self.environment = {**os.environ, "POSTERN_ENV": str(env), **(environment or {})}
+        self.process, *self.siblings = [self.another() for _ in range(siblings + 1)]
         # It has blocked its signals: before that one would end it as it ends any program.
         wait_until(lambda: self._status("SigBlk") != 0)
+
+    def another(self):
+        """One more process on the same socket."""
+        with open(self.stderr, "ab") as log:
+            return subprocess.Popen(self.command, stdin=self.listener, stderr=log,
+                                    env=self.environment)
 
     def _status(self, name):
         """A number of /proc/PID/status."""
@@ -134,6 +137,7 @@ class Worker:
                           HTTP_COOKIE=cookie, **more)
 
     def terminate(self):
+        self.listener.close()
         self.process.send_signal(signal.SIGTERM)
 
     def waits_in(self, call):

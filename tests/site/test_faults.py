@@ -151,3 +151,252 @@ def test_a_worker_without_memory_answers_the_next_request(env, faults, tmp_path,
         assert ask(worker).startswith("Status: 200"), nth
         worker.stop()
     assert count > 50 and died < count / 2 and bad <= 2
+
+
+# -- randomness, and the user file ------------------------------------------------------------
+
+def test_without_randomness_there_is_no_session(env, faults, tmp_path):
+    worker = fcgi.Worker(tmp_path, env, programs=PLAIN,
+                         environment={**faults.environment, "FAULT_RANDOM": "1"})
+    reply = fcgi.Reply(worker.sign_in())
+    assert reply.status == 500 and reply.cookie() is None
+    assert fcgi.Reply(worker.ask(path="/login")).status == 200
+    worker.stop()
+
+
+def test_the_user_file_changes_while_it_is_read(env, tmp_path):
+    """Replaced as editors do, and rewritten in place as nobody should."""
+    users = tmp_path / "users"
+    whole = users.read_text() + "".join("x%d:%s\n" % (i, "*" * 50) for i in range(2000))
+    worker = fcgi.Worker(tmp_path, env, programs=PLAIN)
+    done = threading.Event()
+
+    def change():
+        for i in range(10 ** 6):
+            if done.is_set():
+                return
+            if i % 2:
+                users.write_text(whole[:i % 300] if i % 4 == 1 else whole)
+            else:
+                (new := tmp_path / "users.new").touch(0o600)
+                new.write_text(whole)
+                new.rename(users)
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    statuses = [fcgi.Reply(worker.sign_in()).status for _ in range(300)]
+    done.set()
+    changer.join()
+    assert set(statuses) <= {200, 401, 429, 503}
+    users.write_text(whole)
+    wait_until(lambda: worker.sign_in(REMOTE_ADDR="192.0.2.1").startswith("Status: 200"))
+    worker.stop()
+
+
+def test_a_hundred_thousand_users_and_one_bad_line(env, tmp_path):
+    one = hashed("password")
+    (tmp_path / "users").write_text("".join("user%d:%s\n" % (i, one) for i in range(50000)) +
+                                    "bad:line\n" +
+                                    "".join("user%d:%s\n" % (i, one) for i in range(50000, 100000)))
+    worker = fcgi.Worker(tmp_path, env, programs=PLAIN)
+    for name in ("user0", "user49999", "user50000", "user99999"):
+        reply = worker.post("/login", {"username": name, "password": "password"})
+        assert reply.status == 200
+    assert worker.post("/login", {"username": "bad", "password": "line"}).status == 401
+    worker.stop()
+
+
+# -- the state --------------------------------------------------------------------------------
+
+@pytest.fixture
+def mount(tmp_path):
+    """Mount something, and unmount it at the end."""
+    mounted = []
+
+    def mount(*arguments):
+        subprocess.run(["mount", *arguments], check=True)
+        mounted.append(arguments[-1])
+
+    yield mount
+    for place in reversed(mounted):
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_state_that_cannot_be_written(env, faults, tmp_path, mount):
+    token = sign_in(env=env, faults=faults).cookie()
+    state = tmp_path / "state"
+    mount("--bind", state, state)
+    subprocess.run(["mount", "-o", "remount,bind,ro", state], check=True)
+    for program, path in (("login.fcgi", "/login"), ("welcome.fcgi", "/welcome")):
+        worker = fcgi.Worker(tmp_path, env, program)
+        assert worker.ask(path=path, HTTP_COOKIE="token=" + token).startswith("Status: 503")
+        assert "POSTERN_STATE: %s: Read-only file system" % state in worker.stderr.read_text()
+        subprocess.run(["mount", "-o", "remount,bind,rw", state], check=True)
+        wait_until(lambda: worker.ask(path=path, HTTP_COOKIE="token=" + token)[:11] == "Status: 200")
+        subprocess.run(["mount", "-o", "remount,bind,ro", state])
+        worker.stop()
+
+
+def test_a_full_disk(env, faults, tmp_path, mount):
+    """Whoever is answered 200 for signing out is out; whoever is not, is told so."""
+    state = tmp_path / "state"
+    mount("-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", state)
+    filler = state / "filler"
+
+    def fill():
+        with open(filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 512)
+            except OSError:
+                pass
+
+    fill()
+    worker = fcgi.Worker(tmp_path, env, programs=PLAIN)
+    reply = fcgi.Reply(worker.sign_in())
+    assert reply.status == 503 and reply.cookie() is None
+    filler.unlink()
+    tokens = [fcgi.Reply(worker.sign_in()).cookie() for _ in range(40)]
+    fill()
+    answers = [worker.post("/logout", {}, "token=" + token).status for token in tokens]
+    assert set(answers) <= {200, 503} and answers.count(503) > 0
+    filler.unlink()
+    (tmp_path / "w").mkdir()
+    welcome = fcgi.Worker(tmp_path / "w", env, "welcome.fcgi")
+    for token, answer in zip(tokens, answers):
+        status = welcome.fetch(HTTP_COOKIE="token=" + token).status
+        assert status == (400 if answer == 200 else 200)
+        assert worker.post("/logout", {}, "token=" + token).status == 200
+        assert welcome.fetch(HTTP_COOKIE="token=" + token).status == 400
+    worker.stop()
+    welcome.stop()
+
+
+def damage(path, how):
+    data = bytearray(path.read_bytes())
+    if how == "header":
+        data[:8192] = os.urandom(8192)
+    elif how == "middle":
+        for at in range(8192, len(data), 4096):
+            data[at:at + 4096] = random.Random(at).randbytes(4096)
+    elif how == "zeros":
+        data[8192:] = bytes(len(data) - 8192)
+    elif how == "cut":
+        del data[len(data) // 2:]
+    elif how == "text":
+        data = bytearray(b"not a database\n" * 1000)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("file", ["tries", "ended"])
+@pytest.mark.parametrize("how", ["header", "middle", "zeros", "cut", "text"])
+def test_a_damaged_file_is_begun_anew_and_lets_nobody_in(env, faults, tmp_path, file, how):
+    there = {"env": env, "faults": faults}
+    good, ended = (sign_in(**there).cookie() for _ in range(2))
+    faults.at(5)
+    for _ in range(40):
+        assert sign_out(sign_in(**there).cookie(), **there).status == 200
+    assert sign_out(ended, **there).status == 200
+    damage(tmp_path / "state" / file, how)
+    for _ in range(2):
+        assert visit(ended, **there).status == 400
+        assert visit(good, **there).status == (400 if file == "ended" else 200)
+        reply = sign_in(**there)
+        assert reply.status == 200 and visit(reply.cookie(), **there).status == 200
+    assert (tmp_path / "state" / (file + ".damaged")).exists()
+
+
+def test_damage_while_workers_run(env, faults, tmp_path):
+    """A process may die of it, and a server starts another one."""
+    workers = []
+    for name in ("login.fcgi", "welcome.fcgi"):
+        (folder := tmp_path / name).mkdir()
+        workers.append(fcgi.Worker(folder, env, name, programs=PLAIN,
+                                   environment=faults.environment))
+    login, welcome = workers
+    tokens = [fcgi.Reply(login.sign_in()).cookie() for _ in range(50)]
+    for token in tokens[1:]:
+        login.post("/logout", {}, "token=" + token)
+    faults.at(5)
+    for file in ("tries", "ended"):
+        damage(tmp_path / "state" / file, "middle")
+    for token in tokens[1:]:
+        try:
+            assert welcome.fetch(HTTP_COOKIE="token=" + token).status in (400, 503)
+        except (ConnectionError, AssertionError):
+            break
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()
+    there = {"env": env, "faults": faults}
+    assert visit(tokens[1], **there).status == 400
+    assert visit(sign_in(**there).cookie(), **there).status == 200
+
+
+# -- kill -9, and the clock -------------------------------------------------------------------
+
+def test_two_hundred_workers_are_killed_and_nothing_is_lost(env, faults, tmp_path):
+    """While people guess, sign in and sign out: every try counted stays counted, every session
+    ended stays ended."""
+    worker = fcgi.Worker(tmp_path, env, programs=PLAIN, siblings=3,
+                         environment=faults.environment)
+    running, done = [worker.process, *worker.siblings], threading.Event()
+    guesses, ended = [], []
+
+    def guess(i):
+        while not done.is_set():
+            address = "198.51.%d.%d" % (i, random.randrange(250))
+            try:
+                guesses.append(worker.post("/login", {"username": "admin", "password": "wrong"},
+                                           REMOTE_ADDR=address).status)
+            except (ConnectionError, AssertionError):
+                pass
+
+    def come_and_go():
+        while not done.is_set():
+            try:
+                token = worker.post("/login", {"username": "grace-hopper",
+                                               "password": "pass&word=1+1%20é"},
+                                    REMOTE_ADDR="203.0.113.%d" % random.randrange(250)).cookie()
+                if token and worker.post("/logout", {}, "token=" + token).status == 200:
+                    ended.append(token)
+            except (ConnectionError, AssertionError):
+                pass
+
+    with concurrent.futures.ThreadPoolExecutor(6) as people:
+        for i in range(3):
+            people.submit(guess, i)
+            people.submit(come_and_go)
+        for i in range(200):
+            victim = running.pop(random.randrange(len(running)))
+            seen = len(guesses) + len(ended)
+            wait_until(lambda: len(guesses) + len(ended) > seen + 2)
+            victim.kill()
+            victim.wait()
+            running.append(worker.another())
+        done.set()
+    assert set(guesses) <= {401, 429}
+    # The name's bucket holds 100 tries, and loses one in ten minutes.
+    counted = faults.hashed.read_text().count("\n") - len(ended)
+    assert guesses.count(401) <= 101 and len(ended) > 200 and counted > 0
+    assert worker.post("/login", {"username": "admin", "password": "wrong"},
+                       REMOTE_ADDR="192.0.2.77").status == 429
+    welcome = fcgi.Worker(tmp_path, env, "welcome.fcgi", programs=PLAIN)
+    assert all(welcome.fetch(HTTP_COOKIE="token=" + token).status == 400 for token in ended)
+    welcome.stop()
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def test_the_clock_of_sessions_goes_back_and_forth(env, faults):
+    there = {"env": env, "faults": faults}
+    sign_in(**there)
+    faults.at(5)
+    token, gone = (sign_in(**there).cookie() for _ in range(2))
+    assert sign_out(gone, **there).status == 200
+    for seconds, status in ((5, 200), (-50, 200), (-3600, 400), (200, 200), (7200, 400), (6, 200)):
+        faults.at(seconds)
+        assert visit(token, **there).status == status, seconds
+        assert visit(gone, **there).status == 400, seconds
+        assert sign_in(**there).status == 200, seconds
