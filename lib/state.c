@@ -311,7 +311,7 @@ state_end_user(struct state *state, const char *user, time_t now, time_t until,
     const struct log *log)
 {
 	struct change change;
-	time_t ended_at;
+	time_t at;
 
 	if (state->off) {
 		log_event(log, "state",
@@ -319,11 +319,11 @@ state_end_user(struct state *state, const char *user, time_t now, time_t until,
 		return false;
 	}
 	change = store_begin(&state->ended, true, now, log);
-	/* Those that have begun since are dated a second after it. */
-	ended_at = ended_until(&change, user) + 1;
-	if (ended_at < now)
-		ended_at = now;
-	add_entry(&change, OF_USER, user, (struct entry){ ended_at, until }, now);
+	/* Those that have begun since the last time are dated a second after it. */
+	at = ended_until(&change, user) + 1;
+	if (at < now)
+		at = now;
+	add_entry(&change, OF_USER, user, (struct entry){ at, until + (at - now) }, now);
 	return store_finish(&change);
 }
 
