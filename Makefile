@@ -4,6 +4,7 @@
 #   make run        bring up the demo on 127.0.0.1:8080 (PORT=8081 for another port)
 #   make test       run all tests, under sanitizers
 #   make mutate     take away one check at a time, and see a unit test fail
+#   make bench      what signing in costs, known name or not, and a flood of names
 #   make install    install the two programs below PREFIX, with DESTDIR before it
 #   make clean      remove all that was built
 #   make help       show this list
@@ -45,6 +46,9 @@ $(BIN)/%.fcgi: $(BUILD)/src/%.o $(LIB)
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(LINK) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c $(BUILD)/command
 	@mkdir -p $(@D)
@@ -133,6 +137,10 @@ mutate: test-packages
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
 	/usr/bin/python3 tests/unit/mutate.py token form cookie target
 
+bench: test-packages
+	@$(MAKE) --no-print-directory all build/plain/tests/bench/flood
+	/usr/bin/python3 tests/bench/timing.py
+
 # -- the rest ----------------------------------------------------------------------------
 
 install: all
@@ -146,7 +154,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run demo run-packages test test-packages unit mutate install clean help FORCE
+.PHONY: all run demo run-packages test test-packages unit mutate bench install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
