@@ -33,8 +33,10 @@ def parameters(method="GET", path="/welcome", **more):
 
 def opening(said, keep=False):
     """Everything up to the body."""
+    text = b"".join(pair(*one) for one in said)
     return (record(BEGIN, struct.pack("!HB5x", 1, keep)) +
-            record(PARAMS, b"".join(pair(*one) for one in said)) + record(PARAMS))
+            b"".join(record(PARAMS, text[at:at + 65535]) for at in range(0, len(text), 65535)) +
+            record(PARAMS))
 
 
 def read_reply(connection):

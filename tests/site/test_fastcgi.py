@@ -122,7 +122,8 @@ def test_a_peer_that_says_something_else_and_goes(start, junk):
 # -- slowness ---------------------------------------------------------------------------------
 
 def test_nobody_holds_a_worker_longer_than_ten_seconds(start, tmp_path):
-    """Half a body and silence, a byte a second, half a header and silence: all at once."""
+    """Half a body and silence, a byte a second, half a header and silence: all at once, and
+    behind each of them somebody who wants to sign in."""
     workers = []
     for i in range(3):
         (tmp_path / str(i)).mkdir()
@@ -133,20 +134,22 @@ def test_nobody_holds_a_worker_longer_than_ten_seconds(start, tmp_path):
     connections[0].sendall(post + record(STDIN, BODY[:5]))
     connections[1].sendall(post)
     connections[2].sendall(post[:5])
-    try:
-        for i in range(20):
-            connections[1].sendall(record(STDIN, b"x"))
-            if fcgi.readable(connections[1], 1):
-                break
-    except BrokenPipeError:
-        pass
-    for connection in connections[:2]:
-        assert read_reply(connection)[STDOUT].startswith(b"Status: 408 Request Timeout\r\n")
-    assert 9 < time.monotonic() - started < 12
-    assert read_reply(connections[2])[STDOUT] == b""
+    with concurrent.futures.ThreadPoolExecutor(3) as people:
+        waiting = [people.submit(worker.sign_in) for worker in workers]
+        try:
+            for i in range(20):
+                connections[1].sendall(record(STDIN, b"x"))
+                if fcgi.readable(connections[1], 1):
+                    break
+        except BrokenPipeError:
+            pass
+        for connection in connections[:2]:
+            assert read_reply(connection)[STDOUT].startswith(b"Status: 408 Request Timeout\r\n")
+        assert 9 < time.monotonic() - started < 12
+        assert read_reply(connections[2])[STDOUT] == b""
+        assert all(one.result().startswith("Status: 200") for one in waiting)
     assert time.monotonic() - started < 13
     for worker in workers:
-        assert worker.sign_in().startswith("Status: 200")
         worker.stop()
 
 
