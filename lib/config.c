@@ -160,6 +160,7 @@ static const struct setting {
 	{ "POSTERN_SECRET", FIELD(secret), check_secret, NULL },
 	{ "POSTERN_SECRET_PREVIOUS", FIELD(secret_previous), check_secret, "" },
 	{ "POSTERN_USERS", FIELD(users), check_path, NULL },
+	{ "POSTERN_GROUPS", FIELD(groups), check_path, "" },
 	{ "POSTERN_STATE", FIELD(state), check_state, NULL },
 	{ "POSTERN_TOKEN_TTL", FIELD(token_ttl), check_seconds, "300" },
 	{ "POSTERN_SESSION_TTL", FIELD(session_ttl), check_seconds, "28800" },
@@ -383,6 +384,10 @@ load(struct config *config, struct file *file, time_t now, char why[static CONFI
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %s: %s", config->users, reason);
 		return false;
 	}
+	if (config->groups[0] != '\0' && !file_is_private(config->groups, reason)) {
+		text_format(why, CONFIG_WHY_SIZE, "POSTERN_GROUPS: %s: %s", config->groups, reason);
+		return false;
+	}
 	if (strcmp(config->state, STATE_NONE) != 0 &&
 	    !file_is_private_folder(config->state, reason)) {
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_STATE: %s: %s", config->state, reason);
@@ -410,7 +415,7 @@ bool
 config_is_served(const struct config *config, const char *document_root,
     char why[static CONFIG_WHY_SIZE])
 {
-	const char *const paths[] = { config->env, config->users, config->state };
+	const char *const paths[] = { config->env, config->users, config->groups, config->state };
 	size_t i = 0;
 
 	while (i < COUNT(paths) && !file_is_served(paths[i], document_root))

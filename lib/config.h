@@ -26,6 +26,7 @@ struct config {
 	char secret_previous[CONFIG_LONG_SIZE]; /* or empty */
 	char env[CONFIG_LONG_SIZE];             /* the environment file, or empty */
 	char users[CONFIG_LONG_SIZE];           /* the user file */
+	char groups[CONFIG_LONG_SIZE];          /* the group file, or empty */
 	char state[CONFIG_LONG_SIZE];           /* a folder, or STATE_NONE */
 	char pages[CONFIG_LONG_SIZE];           /* a folder, or empty */
 	char issuer[CONFIG_TEXT_SIZE];

@@ -42,6 +42,13 @@ static const struct parameter {
 	{ "HTTP_AUTHORIZATION", offsetof(struct http, authorization), true },
 	{ "HTTP_SEC_FETCH_SITE", offsetof(struct http, fetch_site), true },
 	{ "HTTP_SEC_FETCH_MODE", offsetof(struct http, fetch_mode), true },
+	{ "HTTP_SEC_FETCH_DEST", offsetof(struct http, fetch_dest), true },
+	{ "FCGI_ROLE", offsetof(struct http, role), false },
+	{ "FCGI_APACHE_ROLE", offsetof(struct http, apache_role), true },
+	{ "POSTERN_GATE", offsetof(struct http, gate), true },
+	{ "POSTERN_REQUIRE", offsetof(struct http, require), true },
+	{ "REDIRECT_STATUS", offsetof(struct http, redirect_status), false },
+	{ "REDIRECT_REQUEST_METHOD", offsetof(struct http, redirect_method), false },
 	{ "HTTP_FORWARDED", offsetof(struct http, forwarded), false },
 	{ "HTTP_X_FORWARDED_FOR", offsetof(struct http, forwarded_for), false },
 	{ "HTTP_X_REAL_IP", offsetof(struct http, real_ip), false },
@@ -260,7 +267,10 @@ http_accept(struct http *http)
 	if (http->fastcgi != NULL)
 		http->log = (struct log){ put_stream, http->fastcgi->err };
 	http->headers_length = 0;
-	http->overflowed = http->sent = http->ended = false;
+	http->overflowed = http->sent = false;
+	http->is_gate = (http->role[0] != '\0' && strcmp(http->role, "RESPONDER") != 0) ||
+	    http->gate[0] != '\0' || strcmp(http->redirect_status, "401") == 0;
+	http->ended = http->is_gate;
 	http->deadline = milliseconds() + LIMIT;
 	http->body_left = expected_body(http);
 	return true;
@@ -459,10 +469,12 @@ http_send(struct http *http, const char *status, const char *body, size_t length
 	/* First of all the status: where it is not, lighttpd takes a denial for a pass. */
 	text_format(first, sizeof(first), "Status: %s\r\n", status);
 	text_format(last, sizeof(last), "Content-Length: %zu\r\n\r\n", length);
+	if (body == NULL)
+		text_copy(last, sizeof(last), "\r\n");
 	write_out(http, first, strlen(first));
 	write_out(http, http->headers, http->headers_length);
 	write_out(http, last, strlen(last));
-	if (strcmp(http->method, "HEAD") != 0)
+	if (body != NULL && strcmp(http->method, "HEAD") != 0)
 		write_out(http, body, length);
 	http->sent = true;
 	return true;
@@ -473,7 +485,8 @@ http_finish(struct http *http)
 {
 	if (!http->sent) {
 		http_clear_headers(http);
-		http_send(http, "500 Internal Server Error", "", 0);
+		http_send(http,
+		    http->is_gate ? "503 Service Unavailable" : "500 Internal Server Error", "", 0);
 	}
 	if (http->fastcgi != NULL) {
 		/* An idle connection that is kept would keep this worker from all others. */

@@ -29,10 +29,14 @@ struct http {
 	const char *content_type, *content_length;
 	const char *remote_addr, *https, *document_root;
 	const char *host, *origin, *accept, *authorization, *fetch_site, *fetch_mode, *upgrade;
+	const char *fetch_dest;
 	const char *forwarded, *forwarded_for, *real_ip; /* what a proxy says of its client */
+	const char *role, *apache_role, *gate, *require; /* what a server says that asks a gate */
+	const char *redirect_status, *redirect_method; /* of the request before an error document */
 	const char *cookies[HTTP_COOKIES_MAX];
 	size_t cookie_count;
 	bool contradictory; /* a header that counts only once came twice and differs */
+	bool is_gate;       /* it is about another request, whose body is not ours to read */
 	struct log log;     /* where the log lines of this request go */
 
 	/* The rest is http's own. */
@@ -82,12 +86,13 @@ void http_clear_headers(struct http *http);
 
 /*
  * Send the reply, its headers being the added ones and the length of the body, which is left
- * out after HEAD. `status` is a code and its phrase, "200 OK". Once a request; false, with
- * nothing sent, when that was done, or a header was wrong or did not fit.
+ * out after HEAD. `status` is a code and its phrase, "200 OK". A NULL body is none, not even of
+ * length 0. Once a request; false, with nothing sent, when that was done, or a header was wrong
+ * or did not fit.
  */
 bool http_send(struct http *http, const char *status, const char *body, size_t length);
 
-/* End the request. One that was not answered gets a bare 500. */
+/* End the request. One that was not answered gets a bare 500, at a gate a 503. */
 void http_finish(struct http *http);
 
 /* Give back what http_open() took. */

@@ -51,8 +51,8 @@ is_ours(const char *origin, const char *configured, const char *host)
 	    same_host(after_scheme(origin), after_scheme(configured), port);
 }
 
-static bool
-is_safe(const char *method)
+bool
+origin_is_safe(const char *method)
 {
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
 	    strcmp(method, "OPTIONS") == 0;
@@ -64,7 +64,7 @@ origin_allows(const struct origin *request, const char *configured)
 	/* Browsers open a WebSocket across sites, cookies and all, with a plain GET. */
 	if (strcasecmp(request->upgrade, "websocket") == 0)
 		return is_ours(request->origin, configured, request->host);
-	if (is_safe(request->method))
+	if (origin_is_safe(request->method))
 		return true;
 	if (request->fetch_site[0] != '\0')
 		return strcmp(request->fetch_site, "same-origin") == 0 ||

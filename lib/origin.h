@@ -18,9 +18,12 @@ struct origin {
 	const char *upgrade;    /* Upgrade */
 };
 
+/* Is this a safe method (RFC 9110, section 9.2.1): GET, HEAD or OPTIONS? */
+bool origin_is_safe(const char *method);
+
 /*
- * May the request be carried out? Always if it is safe: GET, HEAD or OPTIONS without an
- * upgrade to a WebSocket. `configured` is the site's own origin, or empty; then `host` is it.
+ * May the request be carried out? Always if its method is safe and it asks for no upgrade to a
+ * WebSocket. `configured` is the site's own origin, or empty; then `host` is it.
  */
 bool origin_allows(const struct origin *request, const char *configured);
 

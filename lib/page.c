@@ -26,6 +26,12 @@ static const struct builtin {
 	[PAGE_WELCOME] = { "welcome.html",
 #include "pages/welcome.html.inc"
 	},
+	[PAGE_AGAIN] = { "again.html",
+#include "pages/again.html.inc"
+	},
+	[PAGE_FORBIDDEN] = { "forbidden.html",
+#include "pages/forbidden.html.inc"
+	},
 	[PAGE_MESSAGE] = { "message.html",
 #include "pages/message.html.inc"
 	},

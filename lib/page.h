@@ -24,7 +24,9 @@ enum page {
 	PAGE_SIGNED_IN, /* of somebody who asks for the form and needs none */
 	PAGE_LOGOUT,
 	PAGE_WELCOME,
-	PAGE_MESSAGE, /* what went wrong */
+	PAGE_AGAIN,     /* of somebody who has sent something and is not signed in any more */
+	PAGE_FORBIDDEN, /* of somebody who may not see what is guarded */
+	PAGE_MESSAGE,   /* what went wrong */
 	PAGE_STYLE,
 	PAGE_COUNT,
 };

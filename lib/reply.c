@@ -13,6 +13,7 @@ static const struct status {
 } statuses[] = {
 	{ 500, "Internal Server Error", "Something went wrong here. Try again in a moment." },
 	{ 200, "OK", "" },
+	{ 302, "Found", "" },
 	{ 303, "See Other", "" },
 	{ 400, "Bad Request", "The request was not well formed. Go back and try again." },
 	{ 401, "Unauthorized", "" },
@@ -80,7 +81,7 @@ send_with(struct http *http, int code, const char *challenge, const char *type,
 	/* What was to be granted is not: no cookie goes out. */
 	log_event(&http->log, "config", "reason=\"the headers of a reply do not fit\"");
 	http_clear_headers(http);
-	send_with(http, 500, "", "text/plain; charset=utf-8", "", "");
+	send_with(http, http->is_gate ? 503 : 500, "", "text/plain; charset=utf-8", "", "");
 }
 
 static void
@@ -124,14 +125,24 @@ reply_page(struct http *http, int status, const struct pages *pages, enum page p
 	}
 	log_event(&http->log, "config", "setting=POSTERN_PAGES reason=\"a page is too large\"");
 	http_clear_headers(http);
-	reply_json(http, 500, find_status(500)->phrase);
+	reply_json(http, http->is_gate ? 503 : 500, "Internal Server Error");
 }
 
 void
 reply_redirect(struct http *http, const char *location)
 {
 	http_header(http, "Location", location);
-	send_with(http, 303, "", "text/plain; charset=utf-8", "", "");
+	send_with(http, http->is_gate ? 302 : 303, "", "text/plain; charset=utf-8", "", "");
+}
+
+void
+reply_pass(struct http *http)
+{
+	/* Some servers hand every header of a pass to the client. */
+	if (http_send(http, "200 OK", NULL, 0) || http->sent)
+		return;
+	http_clear_headers(http);
+	send_with(http, 503, "", "text/plain; charset=utf-8", "", "");
 }
 
 void

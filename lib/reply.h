@@ -25,8 +25,11 @@ void reply_token(struct http *http, const char *token);
 void reply_page(struct http *http, int status, const struct pages *pages, enum page page,
     const struct page_slot slots[], size_t count);
 
-/* Answer 303 to `location`, which is a path of this site. */
+/* Answer 303, or at a gate 302, to `location`, which is a path of this site. */
 void reply_redirect(struct http *http, const char *location);
+
+/* Let a request pass that a gate was asked about, with no header but the added ones. */
+void reply_pass(struct http *http);
 
 /* Answer with an error: a page that says it in words to a browser, JSON to a program. */
 void reply_error(struct http *http, int status, const struct pages *pages);

@@ -100,25 +100,10 @@ session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_p
 	return sign(out, seconds, policy, &token, hash, now) ? 0 : 500;
 }
 
-/* The token of `Bearer TOKEN` (RFC 6750, section 2.1), or NULL: another scheme is not ours. */
-static const char *
-bearer(const char *authorization)
-{
-	static const char scheme[] = "Bearer";
-	const size_t length = strlen(scheme);
-
-	if (strncasecmp(authorization, scheme, length) != 0 ||
-	    (authorization[length] != ' ' && authorization[length] != '\0'))
-		return NULL;
-	return authorization + length + strspn(authorization + length, " ");
-}
-
 bool
-session_is_due(const struct session_policy *policy, const struct token *token,
-    const struct http *http, time_t now)
+session_is_due(const struct session_policy *policy, const struct token *token, time_t now)
 {
-	return bearer(http->authorization) == NULL &&
-	    2 * (token->expires - now) < policy->config->token_ttl &&
+	return !token->bearer && 2 * (token->expires - now) < policy->config->token_ttl &&
 	    expiry(policy, token->auth_time, now) > token->expires;
 }
 
@@ -200,12 +185,28 @@ look_at_cookies(struct found *found, const struct session_policy *policy, const 
 	secret_wipe(value, sizeof(value));
 }
 
+/* The token of `Bearer TOKEN` (RFC 6750, section 2.1), or NULL: another scheme is not ours. */
+static const char *
+bearer(const char *authorization)
+{
+	static const char scheme[] = "Bearer";
+	const size_t length = strlen(scheme);
+
+	if (strncasecmp(authorization, scheme, length) != 0 ||
+	    (authorization[length] != ' ' && authorization[length] != '\0'))
+		return NULL;
+	return authorization + length + strspn(authorization + length, " ");
+}
+
 static enum session
 judge(struct found *found, const struct session_policy *policy, const struct http *http, time_t now)
 {
 	const char *bearer_token = bearer(http->authorization);
 
 	look_at_cookies(found, policy, http, now);
+	/* What a gate guards may use that header for itself. */
+	if (found->seen > 0 && http->is_gate)
+		bearer_token = NULL;
 	if (found->seen > 0 && bearer_token != NULL) {
 		found->why = "both";
 		return SESSION_BOTH;
@@ -214,6 +215,7 @@ judge(struct found *found, const struct session_policy *policy, const struct htt
 		return SESSION_NONE;
 	if (bearer_token != NULL)
 		look_at(found, policy, bearer_token, now, &http->log);
+	found->token.bearer = bearer_token != NULL;
 	if (found->fault || found->unknown)
 		return found->fault ? SESSION_FAULT : SESSION_UNKNOWN;
 	if (found->torn)

@@ -63,15 +63,15 @@ int session_begin(char out[static TOKEN_SIZE], long *seconds, const struct sessi
     const char *user, const char *hash, time_t now, const struct log *log);
 
 /*
- * Is somebody signed in, by the cookies of the request or its Authorization? On SESSION_GOOD
- * `token` is what they say; else it is zeroed, and the log knows what is wrong with a bad one.
+ * Is somebody signed in, by the cookies of the request or its Authorization? At a gate a cookie
+ * of our name comes first. On SESSION_GOOD `token` is what they say; else it is zeroed, and the
+ * log knows what is wrong with a bad one.
  */
 enum session session_check(struct token *token, const struct session_policy *policy,
     const struct http *http, time_t now);
 
 /* Is the token of a cookie, past half of its life, and can another one live longer? */
-bool session_is_due(const struct session_policy *policy, const struct token *token,
-    const struct http *http, time_t now);
+bool session_is_due(const struct session_policy *policy, const struct token *token, time_t now);
 
 /*
  * Make another token of the same session, one that is due, for a user whose line of the user file

@@ -105,8 +105,8 @@ tell(struct site *site, struct http *http, time_t now)
 	site->told = now;
 }
 
-static bool
-is_from_here(const struct site *site, struct http *http)
+bool
+site_sent(const struct site *site, struct http *http)
 {
 	const struct origin request = {
 		.method = http->method,
@@ -123,6 +123,7 @@ is_from_here(const struct site *site, struct http *http)
 	    "ip=%s origin=%s host=%s sec_fetch_site=%s POSTERN_ORIGIN=\"%s\"", http->remote_addr,
 	    log_text(origin, http->origin), log_text(host, http->host),
 	    log_text(fetch_site, http->fetch_site), site->config.origin);
+	reply_error(http, 403, &site->pages);
 	return false;
 }
 
@@ -136,11 +137,7 @@ site_admits(struct site *site, struct http *http, time_t now)
 	}
 	if (http->contradictory) {
 		log_event(&http->log, "input_bad", "ip=%s reason=contradiction", http->remote_addr);
-		reply_error(http, 400, &site->pages);
-		return false;
-	}
-	if (!is_from_here(site, http)) {
-		reply_error(http, 403, &site->pages);
+		reply_error(http, http->is_gate ? 403 : 400, &site->pages);
 		return false;
 	}
 	return true;
@@ -171,6 +168,27 @@ site_clear_cookie(const struct site *site, struct http *http)
 	if (http_is_browser(http))
 		site_set_cookie(site, http, "-out", "", 1);
 	site_set_cookie(site, http, "", "", 0);
+}
+
+bool
+site_renew(const struct site *site, struct http *http, struct users *users,
+    const struct token *token, time_t now)
+{
+	const struct session_policy *policy = &site->policy;
+	char renewed[TOKEN_SIZE];
+	const char *hash;
+	long seconds;
+	bool made;
+
+	if (!session_is_due(policy, token, now) ||
+	    !users_read(users, site->config.users, now, &http->log) ||
+	    !users_find(users, token->user, policy->decoy_key, &hash))
+		return false;
+	made = session_renew(renewed, &seconds, policy, token, hash, now);
+	if (made)
+		site_set_cookie(site, http, "", renewed, seconds);
+	secret_wipe(renewed, sizeof(renewed));
+	return made;
 }
 
 struct site_state

@@ -11,6 +11,7 @@
 #include "http.h"
 #include "page.h"
 #include "session.h"
+#include "users.h"
 
 /* site_open() fills one, site_close() ends it. Move it nowhere in between. */
 struct site {
@@ -30,10 +31,13 @@ bool site_open(struct site *site, time_t now);
 /*
  * May this request be looked at? Wrong settings are read again first, at most once a second; so
  * are those of a request whose document root exposes one of our files, which is as wrong.
- * If not, it is answered: 503 while the settings are wrong, 400 when a header of it contradicts
- * another, 403 when a page of another site sent it.
+ * If not, it is answered: 503 while the settings are wrong, 400 (at a gate 403) when a header of
+ * it contradicts another.
  */
 bool site_admits(struct site *site, struct http *http, time_t now);
+
+/* Did a page of this site send it, or is it safe? If not, it is answered with 403. */
+bool site_sent(const struct site *site, struct http *http);
 
 /* What a cookie's name ends with that is not the token's. */
 #define SITE_DEVICE "-device"
@@ -50,6 +54,13 @@ struct site_state {
 	const char *note, *everywhere;
 };
 struct site_state site_state(const struct site *site);
+
+/*
+ * Somebody who is active stays: replace a cookie that is past half of its life, if its user is
+ * still in the user file. True when the header was added.
+ */
+bool site_renew(const struct site *site, struct http *http, struct users *users,
+    const struct token *token, time_t now);
 
 /* Add the headers that take the cookie away, and with it the pages that a browser keeps. */
 void site_clear_cookie(const struct site *site, struct http *http);

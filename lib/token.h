@@ -35,7 +35,9 @@ struct token {
 	char sid[TOKEN_SID_SIZE];
 	char pwv[TOKEN_PWV_SIZE];
 	time_t issued, expires, auth_time; /* seconds; auth_time is when the password was given */
-	size_t key; /* which of the keys verified it; nothing to token_sign() */
+	/* Nothing to token_sign(). */
+	size_t key;  /* which of the keys verified it */
+	bool bearer; /* it came in Authorization, and not in a cookie */
 };
 
 /* What else a token must agree with. */

@@ -13,6 +13,7 @@
 #include "cookie.h"
 #include "device.h"
 #include "form.h"
+#include "gate.h"
 #include "http.h"
 #include "password.h"
 #include "reply.h"
@@ -396,6 +397,44 @@ post_logout(struct login *login)
 
 /* ------------------------------------------------------------------------------------------ */
 
+/* -- beside a gate ------------------------------------------------------------------------- */
+
+/* Named as the error document of a gate's 401 (Apache), it is told so: REDIRECT_STATUS. */
+static void
+answer_denied(struct login *login)
+{
+	const struct site *site = login->site;
+	struct http *http = login->http;
+	struct token token;
+
+	switch (session_check(&token, &site->policy, http, login->now)) {
+	case SESSION_GOOD:
+		gate_forbid(http, site, &token);
+		break;
+	case SESSION_NONE:
+	case SESSION_BAD:
+		gate_send_to_login(http, site,
+		    http->redirect_method[0] != '\0' ? http->redirect_method : http->method);
+		break;
+	case SESSION_BAD_BEARER:
+		reply_invalid_token(http, "Authentication error!");
+		break;
+	default:
+		reply_error(http, 503, &site->pages);
+		break;
+	}
+}
+
+/* Put in a gate's place it lets nobody pass. */
+static void
+refuse_gate(struct login *login)
+{
+	log_event(&login->http->log, "config", "reason=\"login.fcgi is no gate: welcome.fcgi is\"");
+	reply_error(login->http, 403, &login->site->pages);
+}
+
+/* ------------------------------------------------------------------------------------------ */
+
 /* Is this the last segment of that path? */
 static bool
 ends(const char *path, const char *segment)
@@ -403,8 +442,9 @@ ends(const char *path, const char *segment)
 	return strcmp(strrchr(path, '/') + 1, segment) == 0;
 }
 
+/* A request for one of our own pages. */
 static void
-answer(struct login *login)
+answer_page(struct login *login)
 {
 	const struct config *config = &login->site->config;
 	const char *method = login->http->method;
@@ -425,6 +465,17 @@ answer(struct login *login)
 		http_header(login->http, "Allow", "GET, HEAD, POST");
 		reply_error(login->http, 405, &login->site->pages);
 	}
+}
+
+static void
+answer(struct login *login)
+{
+	if (gate_is_asked(login->http))
+		refuse_gate(login);
+	else if (strcmp(login->http->redirect_status, "401") == 0)
+		answer_denied(login);
+	else if (site_sent(login->site, login->http))
+		answer_page(login);
 	secret_wipe(login, sizeof(*login));
 }
 

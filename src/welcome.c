@@ -1,38 +1,20 @@
 /*
- * welcome.fcgi: says who is signed in.
+ * welcome.fcgi: says who is signed in, and is the gate to what a web server guards.
  *
  *	GET /welcome	200, or 303 to the login page, 401 without and 400 with a bad token
+ *	a gate asks	200, or 302, 401, 403, 503: lib/gate.h
  */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "gate.h"
 #include "http.h"
 #include "reply.h"
 #include "secret.h"
 #include "site.h"
-#include "target.h"
 #include "text.h"
 #include "users.h"
-
-/* Somebody who is active stays: a cookie past half of its life is replaced. */
-static void
-renew(struct http *http, const struct site *site, struct users *users, const struct token *token,
-    time_t now)
-{
-	const struct session_policy *policy = &site->policy;
-	char renewed[TOKEN_SIZE];
-	const char *hash;
-	long seconds;
-
-	if (!session_is_due(policy, token, http, now) ||
-	    !users_read(users, site->config.users, now, &http->log) ||
-	    !users_find(users, token->user, policy->decoy_key, &hash))
-		return;
-	if (session_renew(renewed, &seconds, policy, token, hash, now))
-		site_set_cookie(site, http, "", renewed, seconds);
-	secret_wipe(renewed, sizeof(renewed));
-}
 
 static void
 show_welcome(struct http *http, const struct site *site, const struct token *token)
@@ -56,17 +38,6 @@ show_welcome(struct http *http, const struct site *site, const struct token *tok
 	reply_page(http, 200, &site->pages, PAGE_WELCOME, slots, COUNT(slots));
 }
 
-/* Send a browser to the login page, and from there back to what it wanted. */
-static void
-send_to_login(struct http *http, const struct site *site)
-{
-	char next[TARGET_SIZE], location[TARGET_LOCATION_SIZE];
-
-	target_accept(next, http->uri);
-	target_location(location, site->config.login, next);
-	reply_redirect(http, location);
-}
-
 static void
 greet(struct http *http, const struct site *site, const struct token *token)
 {
@@ -76,16 +47,7 @@ greet(struct http *http, const struct site *site, const struct token *token)
 		reply_json(http, 200, "Have a good day");
 }
 
-/* Nobody is signed in. */
-static void
-refuse(struct http *http, const struct site *site, int status, const char *message)
-{
-	if (http_is_browser(http))
-		send_to_login(http, site);
-	else
-		reply_json(http, status, message);
-}
-
+/* The page. */
 static void
 answer(struct http *http, const struct site *site, struct users *users, time_t now)
 {
@@ -98,16 +60,19 @@ answer(struct http *http, const struct site *site, struct users *users, time_t n
 	}
 	switch (session_check(&token, &site->policy, http, now)) {
 	case SESSION_GOOD:
-		renew(http, site, users, &token, now);
+		site_renew(site, http, users, &token, now);
 		greet(http, site, &token);
 		break;
 	case SESSION_NONE:
-		refuse(http, site, 401, "Please login");
+		gate_send_to_login(http, site, http->method);
 		break;
 	case SESSION_BAD:
-		if (http_is_browser(http))
+		if (http_is_browser(http)) {
 			site_clear_cookie(site, http);
-		refuse(http, site, 400, "Authentication error!");
+			gate_send_to_login(http, site, http->method);
+			break;
+		}
+		reply_json(http, 400, "Authentication error!");
 		break;
 	case SESSION_BAD_BEARER:
 		reply_invalid_token(http, "Authentication error!");
@@ -131,6 +96,7 @@ int
 main(int argc, char **argv)
 {
 	struct users users = { 0 };
+	struct gate gate = { 0 };
 	struct site site;
 	struct http http;
 
@@ -144,10 +110,15 @@ main(int argc, char **argv)
 	while (http_accept(&http)) {
 		time_t now = time(NULL);
 
-		if (site_admits(&site, &http, now))
-			answer(&http, &site, &users, now);
+		if (site_admits(&site, &http, now)) {
+			if (gate_is_asked(&http))
+				gate_answer(&gate, &site, &users, &http, now);
+			else if (site_sent(&site, &http))
+				answer(&http, &site, &users, now);
+		}
 		http_finish(&http);
 	}
+	gate_close(&gate);
 	users_forget(&users);
 	site_close(&site);
 	http_close(&http);

@@ -86,7 +86,7 @@ def test_a_claim_that_is_not_as_it_must_be(site, name, value):
 
 @pytest.mark.parametrize("header", [
     {"kid": "0123456789abcdef"}, {"kid": 5}, {"kid": ""}, {"kid": "../../etc/passwd"},
-    {"kid": ["0"]}, {"kid": "a\0b"}, {"kid": "x" * 10000}, {"kid": None}, {"kid": {}},
+    {"kid": ["0"]}, {"kid": "a\0b"}, {"kid": "x" * 3000}, {"kid": None}, {"kid": {}},
     {"crit": ["exp"]}, {"crit": None}, {"jku": "http://127.0.0.1/"}, {"jwk": {}}, {"x5u": "x"},
     {"x5c": []},
 ])

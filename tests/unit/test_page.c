@@ -34,6 +34,8 @@ test_builtin(void **state)
 		[PAGE_SIGNED_IN] = "{{user}}",
 		[PAGE_LOGOUT] = "{{logout}}",
 		[PAGE_WELCOME] = "{{since}}",
+		[PAGE_AGAIN] = "{{login}}",
+		[PAGE_FORBIDDEN] = "{{logout}}",
 		[PAGE_MESSAGE] = "{{text}}",
 	};
 	static char out[PAGE_SIZE];

@@ -48,6 +48,8 @@ request(const char *method)
 		.fetch_site = "",
 		.fetch_mode = "",
 		.upgrade = "",
+		.role = "",
+		.gate = "",
 		.signals = -1 };
 }
 
@@ -99,7 +101,7 @@ admit(void *argument)
 	http.fetch_site = row->fetch_site;
 	http.document_root = row->root;
 	http.contradictory = row->contradictory;
-	admitted = site_admits(&site, &http, NOW);
+	admitted = site_admits(&site, &http, NOW) && site_sent(&site, &http);
 	site_close(&site);
 	return admitted == !http.sent ? 0 : 1;
 }
