@@ -1,0 +1,185 @@
+"""Web servers that guard something, each with its ready configuration from deploy/.
+
+A configuration is used as it is, but for its paths, ports and names: each of those must be in it.
+"""
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+
+from conftest import (ADDRESSES, PLAIN, PROGRAM, ROOT, Reply, connects, free_port, wait_until,
+                      write_settings)
+
+OWNER = pwd.getpwnam("www-data")
+PAGE = b"<?php " + rb"""
+$body = file_get_contents("php://input");
+header("Content-Type: application/json");
+echo json_encode(["server" => $_SERVER, "length" => strlen($body), "sha256" => hash("sha256", $body)]);
+"""
+
+
+class Application(http.server.BaseHTTPRequestHandler):
+    """An application that says what it was asked."""
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        length, digest = 0, hashlib.sha256()
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                digest.update(self.rfile.read(size))
+                self.rfile.readline()
+                length += size
+            self.rfile.readline()
+        else:
+            length = int(self.headers.get("Content-Length", 0))
+            digest.update(self.rfile.read(length))
+        text = json.dumps({"method": self.command, "path": self.path, "length": length,
+                           "headers": self.headers.items(), "sha256": digest.hexdigest()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PROPFIND = do_PATCH = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class Guarded:
+    """A folder in which a server lives, what it needs beside it, and requests to it."""
+    login, logout, welcome = "/login", "/logout", "/welcome"
+
+    def __init__(self, programs=PLAIN, **settings):
+        # Servers start as root and go on as www-data, who must be able to get there.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="postern-guarded-"))
+        self.folder.chmod(0o755)
+        self.port, self.plain_port = free_port(), free_port()
+        self.processes = []
+        self.log = self.folder / "server.log"
+        self._make_files(programs, settings)
+        self._start_applications()
+
+    def _make_files(self, programs, settings):
+        for name in ("www/private", "www/staff", "www/app", "sockets", "bin"):
+            (self.folder / name).mkdir(parents=True)
+        for name in ("private/file.txt", "staff/file.txt", "public.txt"):
+            (self.folder / "www" / name).write_text("the file\n")
+        (self.folder / "www/private/index.html").write_text("the index\n")
+        (self.folder / "www/app/page.php").write_bytes(PAGE)
+        for name in ("login.fcgi", "welcome.fcgi"):
+            shutil.copy(programs / name, self.folder / "bin")
+        groups = self.folder / "settings/groups"
+        self.env = write_settings(self.folder / "settings", POSTERN_GROUPS=groups,
+                                  **{"POSTERN_ORIGIN": "https://example.org", **settings})
+        groups.touch(0o600)
+        groups.write_text("staff: grace-hopper somebody\nothers: grace-hopper admin\n")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+                        self.folder / "key.pem", "-out", self.folder / "cert.pem", "-subj",
+                        "/CN=example.org"], check=True, stderr=subprocess.DEVNULL)
+        for path in (self.folder, *self.folder.rglob("*")):
+            os.chown(path, OWNER.pw_uid, OWNER.pw_gid)
+
+    def _start_applications(self):
+        self.application = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Application)
+        threading.Thread(target=self.application.serve_forever, daemon=True).start()
+        self.php = self.folder / "sockets/php"
+        self.start(["php-cgi", "-b", self.php], {"PHP_FCGI_CHILDREN": "2"})
+        wait_until(self.php.exists)
+        self.php.chmod(0o777)
+
+    def start(self, command, environment=None):
+        """Start a process that ends with the server."""
+        with open(self.log, "ab") as log:
+            self.processes.append(subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, "POSTERN_ENV": str(self.env), **(environment or {})}))
+        return self.processes[-1]
+
+    def configure(self, name, replacements):
+        """A configuration of deploy/, with other paths, ports and names."""
+        text = (ROOT / "deploy" / name).read_text()
+        for old, new in replacements.items():
+            assert old in text, (name, old)
+            text = text.replace(old, str(new))
+        path = self.folder / pathlib.Path(name).name
+        path.write_text(text)
+        return path
+
+    def wait(self, process):
+        wait_until(lambda: process.poll() is not None or connects(self.port))
+        assert process.poll() is None, self.log.read_text()
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(30)
+        self.application.shutdown()
+        shutil.rmtree(self.folder)
+
+    def request(self, method, path, body=None, headers=PROGRAM, address=None, **more):
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=30, source_address=(address or next(ADDRESSES), 0),
+            context=ssl._create_unverified_context())
+        connection.request(method, path, body, {"Host": "example.org", **headers}, **more)
+        reply = Reply(connection.getresponse())
+        connection.close()
+        return reply
+
+    def get(self, path, headers=PROGRAM):
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path, body="", headers=PROGRAM):
+        return self.request("POST", path, body, {
+            "Content-Type": "application/x-www-form-urlencoded", **headers})
+
+    def sign_in(self, name="admin", password="password"):
+        """The text of a good cookie."""
+        body = "username=%s&password=%s" % (name, password)
+        reply = self.post("/login", body)
+        assert reply.status == 200, reply.text
+        return "__Host-token=" + reply.token
+
+    def raw(self, text):
+        """Send bytes as they are; everything that comes back."""
+        with socket.create_connection(("127.0.0.1", self.port), 30) as plain:
+            with ssl._create_unverified_context().wrap_socket(plain) as secure:
+                secure.sendall(text)
+                data = b""
+                while chunk := secure.recv(65536):
+                    data += chunk
+        return data
+
+
+class Lighttpd(Guarded):
+    name = "lighttpd"
+    keeps_cookie = False  # of a pass
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        config = self.configure("lighttpd.conf", {
+            "server.port = 80\n": 'server.port = %d\nserver.bind = "127.0.0.1"\n' % self.plain_port,
+            '":443"': '"127.0.0.1:%d"' % self.port,
+            "/etc/letsencrypt/live/example.org/fullchain.pem": self.folder / "cert.pem",
+            "/etc/letsencrypt/live/example.org/privkey.pem": self.folder / "key.pem",
+            "/var/www/html": self.folder / "www", "/usr/lib/cgi-bin/postern": self.folder / "bin",
+            "/run/lighttpd": self.folder / "sockets", "/run/php/php-fpm.sock": self.php,
+            "/var/log/lighttpd/error.log": self.folder / "error.log",
+            "/var/log/lighttpd/breakage.log": self.folder / "breakage.log",
+            '"port" => 3000': '"port" => %d' % self.application.server_port,
+        })
+        self.wait(self.start(["/usr/sbin/lighttpd", "-D", "-f", config]))
+
+
+SERVERS = [Lighttpd]

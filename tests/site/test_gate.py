@@ -1,0 +1,393 @@
+"""The gate: the same table of cases for every web server, each as deploy/ sets it up."""
+import hashlib
+import json
+import os
+import random
+import re
+import time
+import urllib.parse
+
+import jwt
+import pytest
+
+import guarded
+from conftest import BROWSER, PROGRAM, SECRET, wait_until
+
+FILE, PHP, PROXIED = "/private/file.txt", "/app/page.php", "/proxied/page"
+KINDS = [FILE, PHP, PROXIED]
+
+
+@pytest.fixture(scope="module", params=guarded.SERVERS, ids=lambda server: server.name)
+def server(request):
+    running = request.param()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def admin(server):
+    return server.sign_in()
+
+
+@pytest.fixture(scope="module")
+def grace(server):
+    return server.sign_in("grace-hopper", urllib.parse.quote("pass&word=1+1%20é"))
+
+
+def with_cookie(cookie, headers=PROGRAM):
+    return {**headers, "Cookie": cookie}
+
+
+def token(**changed):
+    """A token of a session of admin's, with other claims."""
+    now = int(time.time())
+    claims = {"iss": "postern", "aud": "session", "sub": "admin", "iat": now, "exp": now + 300,
+              "auth_time": now, "sid": "%032x" % random.getrandbits(128), "pwv": "0" * 16, **changed}
+    return "__Host-token=" + jwt.encode(claims, SECRET)
+
+
+def user_seen(path, reply):
+    """The name that the application was told."""
+    told = json.loads(reply.text)
+    if path.startswith("/app"):
+        return told["server"].get("REMOTE_USER")
+    headers = [(name.lower(), value) for name, value in told["headers"]]
+    named = [value for name, value in headers if name in ("x-remote-user", "remote-user")]
+    named += re.findall(r'remote_user="([^"]*)"', ", ".join(v for n, v in headers if n == "forwarded"))
+    assert len([name for name in named if name]) <= 1, headers
+    return next((name for name in named if name), None)
+
+
+def is_sent_to_login(reply, path):
+    return (reply.status in (302, 303) and
+            reply.headers["Location"] == "/login?next=" + urllib.parse.quote(path, "/~!$'()*,:@"))
+
+
+# -- who is not signed in ---------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", KINDS)
+def test_a_browser_is_sent_to_the_login_page_and_comes_back(server, path):
+    wanted = path + "?q=a%20b&c=d"
+    reply = server.get(wanted, BROWSER)
+    assert is_sent_to_login(reply, wanted), (reply.status, reply.headers)
+    form = server.get(reply.headers["Location"], BROWSER)
+    assert form.status == 200 and 'value="%s"' % wanted.replace("&", "&amp;") in form.text
+    back = server.post("/login", urllib.parse.urlencode(
+        {"username": "admin", "password": "password", "next": wanted}), BROWSER)
+    assert back.status == 303 and back.headers["Location"] == wanted
+    assert server.get(wanted, with_cookie("__Host-token=" + back.token, BROWSER)).status == 200
+
+
+@pytest.mark.parametrize("path", KINDS)
+@pytest.mark.parametrize("headers", [PROGRAM, {"Accept": "text/html", "Sec-Fetch-Mode": "cors"},
+                                     {"Accept": "application/json"}])
+def test_a_program_is_told_with_401(server, path, headers):
+    reply = server.get(path, headers)
+    assert reply.status == 401 and "Location" not in reply.headers
+    assert "Basic" not in str(reply.headers)
+    assert json.loads(reply.text) == {"message": "Please login"}
+    assert "no-store" in reply.headers.get_all("Cache-Control")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_what_a_browser_has_sent_is_not_lost_in_a_redirect(server, method):
+    reply = server.request(method, PROXIED, "text=" + "x" * 1000, BROWSER)
+    assert reply.status == 401 and "Location" not in reply.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PROPFIND",
+                                    "PATCH", "TRACE", "get"])
+@pytest.mark.parametrize("path", [*KINDS, "/private/", "/private", "/staff/file.txt"])
+def test_no_method_passes(server, method, path):
+    reply = server.request(method, path)
+    assert reply.status not in range(200, 300) or (method == "TRACE" and reply.status == 200 and
+                                                   "the file" not in reply.text), reply.status
+    assert "the file" not in reply.text and "sha256" not in reply.text
+
+
+BAD = {
+    "junk": lambda: "__Host-token=x",
+    "empty": lambda: "__Host-token=",
+    "expired": lambda: token(exp=int(time.time()) - 1),
+    "another issuer": lambda: token(iss="elsewhere"),
+    "another audience": lambda: token(aud="device"),
+    "no name": lambda: token(sub=""),
+    "another name of the cookie": lambda: token().replace("__Host-", ""),
+    "another secret": lambda: "__Host-token=" + jwt.encode(
+        jwt.decode(token().partition("=")[2], options={"verify_signature": False}), "x" * 64),
+    "no signature": lambda: token().rpartition(".")[0] + ".",
+    "two sessions": lambda: token() + "; " + token(),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_cookie_is_none(server, name):
+    bad = BAD[name]()
+    for path in KINDS:
+        assert server.get(path, with_cookie(bad)).status == 401
+        assert is_sent_to_login(server.get(path, with_cookie(bad, BROWSER)), path)
+
+
+def test_an_ended_session_is_out(server):
+    for everywhere in ("", "everywhere=1"):
+        cookie = server.sign_in()
+        assert server.get(FILE, with_cookie(cookie)).status == 200
+        assert server.post("/logout", everywhere, with_cookie(cookie)).status == 200
+        assert [server.get(path, with_cookie(cookie)).status for path in KINDS] == [401] * 3
+
+
+# -- who is ------------------------------------------------------------------------------------
+
+def test_who_is_signed_in_sees_the_file(server, admin):
+    reply = server.get(FILE, with_cookie(admin))
+    assert (reply.status, reply.text) == (200, "the file\n")
+    assert reply.headers["Cache-Control"] == "private, no-cache"
+    assert "Cookie" in reply.headers["Vary"]
+    assert "variable" not in str(reply.headers).lower()
+    assert "Content-Security-Policy" not in reply.headers
+    assert server.get("/private/", with_cookie(admin, BROWSER)).text == "the index\n"
+    assert server.get("/public.txt").text == "the file\n"
+    assert server.request("HEAD", FILE, headers=with_cookie(admin)).status == 200
+
+
+@pytest.mark.parametrize("path", [PHP, PROXIED])
+def test_the_application_is_told_who(server, admin, grace, path):
+    for _ in range(5):
+        for cookie, name in ((admin, "admin"), (grace, "grace-hopper")):
+            reply = server.get(path, with_cookie(cookie))
+            assert reply.status == 200 and user_seen(path, reply) == name
+
+
+FORGED = {"Remote-User": "root", "Remote_User": "root", "X-Remote-User": "root",
+          "X_Remote_User": "root", "Forwarded": 'for=1.2.3.4;remote_user="root"',
+          "Variable-REMOTE_USER": "root", "Authorization": "Basic cm9vdDp4"}
+
+
+@pytest.mark.parametrize("path", [PHP, PROXIED])
+def test_nobody_is_somebody_else(server, admin, path):
+    for forged in (FORGED, *({name: value} for name, value in FORGED.items())):
+        reply = server.get(path, {**with_cookie(admin), **forged})
+        assert reply.status == 200 and user_seen(path, reply) == "admin", forged
+        assert "root" not in reply.text.replace('"Variable-REMOTE_USER", "root"', "") \
+            .replace('"HTTP_VARIABLE_REMOTE_USER":"root"', "").replace("/root", "") or \
+            "Authorization" in forged, (forged, reply.text)
+        assert server.get(path, {**PROGRAM, **forged}).status == 401
+
+
+def test_a_bearer_token_passes(server, admin):
+    bearer = {**PROGRAM, "Authorization": "Bearer " + admin.partition("=")[2]}
+    assert server.get(FILE, bearer).status == 200
+    assert user_seen(PROXIED, server.get(PROXIED, bearer)) == "admin"
+    bad = server.get(FILE, {**PROGRAM, "Authorization": "Bearer x.y.z"})
+    assert bad.status == 401
+    # With a cookie of ours that header is the application's own business.
+    reply = server.get(PHP, {**with_cookie(admin), "Authorization": "Bearer of-the-application"})
+    assert reply.status == 200 and user_seen(PHP, reply) == "admin"
+
+
+def test_groups(server, admin, grace):
+    assert server.get("/staff/file.txt", with_cookie(grace)).text == "the file\n"
+    for headers in (PROGRAM, BROWSER):
+        reply = server.get("/staff/file.txt", with_cookie(admin, headers))
+        assert reply.status == 403 and "Location" not in reply.headers
+    assert is_sent_to_login(server.get("/staff/file.txt", BROWSER), "/staff/file.txt")
+    # The group file is read at each check.
+    groups = server.folder / "settings/groups"
+    before = groups.read_text()
+    groups.write_text("staff: admin\n")
+    try:
+        assert server.get("/staff/file.txt", with_cookie(admin)).status == 200
+        assert server.get("/staff/file.txt", with_cookie(grace)).status == 403
+        groups.chmod(0o644)
+        assert server.get("/staff/file.txt", with_cookie(admin)).status in (503, 500, 401)
+    finally:
+        groups.chmod(0o600)
+        groups.write_text(before)
+    assert server.get("/staff/file.txt", with_cookie(grace)).status == 200
+
+
+def test_the_application_is_told_the_groups(server, grace, admin):
+    told = json.loads(server.get(PHP, with_cookie(grace)).text)["server"]
+    assert told.get("REMOTE_GROUPS") == "staff,others"
+    told = json.loads(server.get(PHP, with_cookie(admin)).text)["server"]
+    assert told.get("REMOTE_GROUPS") == "others"
+
+
+# -- what goes through -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", [PHP, PROXIED])
+def test_a_large_body_goes_through_whole(server, admin, path):
+    body = os.urandom(3 * 1024 * 1024)
+    for sent in (body, [body[:1000000], body[1000000:]]):  # the second one is sent in chunks
+        reply = server.request("POST", path, iter(sent) if isinstance(sent, list) else sent,
+                               with_cookie(admin), encode_chunked=isinstance(sent, list))
+        told = json.loads(reply.text)
+        assert reply.status == 200
+        assert (told["length"], told["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+        # Not signed in, it is refused all the same, and the next request is answered.
+        refused = server.request("POST", path, body, PROGRAM)
+        assert refused.status == 401
+    assert server.get(FILE, with_cookie(admin)).status == 200
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "PATCH"])
+def test_every_method_goes_through(server, admin, method):
+    reply = server.request(method, PROXIED, b"body" if method in ("PUT", "PATCH") else None,
+                           with_cookie(admin))
+    assert reply.status == 200
+    if method != "HEAD":
+        assert json.loads(reply.text)["method"] == method
+
+
+@pytest.mark.parametrize("site, status", [("same-origin", 200), ("none", 200), ("same-site", 403),
+                                          ("cross-site", 403)])
+def test_what_another_site_sends_does_not_go_through(server, admin, site, status):
+    for path in (PHP, PROXIED):
+        headers = {**with_cookie(admin), "Sec-Fetch-Site": site}
+        assert server.request("POST", path, "x", headers).status == status
+        assert server.get(path, headers).status == 200  # a link from there may be followed
+    for origin, expected in (("https://example.org", 200), ("https://evil.example", 403), ("null", 403)):
+        headers = {**with_cookie(admin), "Origin": origin}
+        assert server.request("DELETE", PROXIED, None, headers).status == expected
+    # A token that no browser adds by itself is nothing to be protected.
+    headers = {**PROGRAM, "Authorization": "Bearer " + admin.partition("=")[2],
+               "Sec-Fetch-Site": site}
+    assert server.request("POST", PROXIED, "x", headers).status == 200
+
+
+@pytest.mark.parametrize("origin, refused", [("https://example.org", False),
+                                             ("https://evil.example", True), (None, True)])
+def test_a_websocket_wants_our_origin(server, admin, origin, refused):
+    headers = {**with_cookie(admin), "Upgrade": "websocket", "Connection": "Upgrade",
+               "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+               **({"Origin": origin} if origin else {})}
+    assert (server.get(PROXIED, headers).status == 403) == refused
+
+
+# -- paths -------------------------------------------------------------------------------------
+
+TRICKS = [
+    "/private/../private/file.txt", "/x/../private/file.txt", "/./private/file.txt",
+    "//private/file.txt", "///private//file.txt", "/private//file.txt", "/private/./file.txt",
+    "/%70rivate/file.txt", "/private%2ffile.txt", "/private%2Ffile.txt", "/private/%2e/file.txt",
+    "/x/%2e%2e/private/file.txt", "/x/..%2fprivate/file.txt", "/PRIVATE/file.txt", "/Private/file.txt",
+    "/private;x/file.txt", "/private/file.txt;x", "/private/file.txt%3fx", "/private/file.txt?/public",
+    "/private/file.txt%23", "/private/file.txt/", "/private/file.txt/x", "/private%00/file.txt",
+    "/private/file.txt%00", "/private\\file.txt", "/private%5cfile.txt", "/login/../private/file.txt",
+    "/login/..%2fprivate/file.txt", "/welcome/../private/file.txt", "/public.txt/../private/file.txt",
+    "//evil.example/..%2fprivate/file.txt", "/app/../private/file.txt", "/private/?/../public.txt",
+    "/staff/../private/file.txt", "/%2e%2e/private/file.txt", "/private/file%2etxt", "/.//private/file.txt",
+    "https://example.org/private/file.txt", "/private/%66ile.txt", "/privat%65/file.txt",
+]
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_no_spelling_of_a_path_passes(server, path):
+    for headers in ("Accept: text/html", "Accept: */*", "X-Original-URI: /public.txt\r\n"
+                    "X-Rewrite-URL: /public.txt\r\nX-Forwarded-Uri: /public.txt"):
+        reply = server.raw(b"GET %s HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n%s\r\n\r\n"
+                           % (path.encode(), headers.encode()))
+        assert b"the file" not in reply
+        for location in re.findall(rb"(?im)^location: (.*?)\r$", reply):
+            assert not location.startswith(b"//") and b"evil" not in location.partition(b"?")[0]
+
+
+# -- renewal -----------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module", params=guarded.SERVERS, ids=lambda server: server.name)
+def short(request):
+    """A token lives six seconds."""
+    running = request.param(POSTERN_TOKEN_TTL=6)
+    yield running
+    running.stop()
+
+
+def past_half(server):
+    """A cookie that is due, and when it will be over."""
+    cookie, begun = server.sign_in(), time.time()
+    wait_until(lambda: time.time() > begun + 4)
+    return cookie, begun + 6
+
+
+def new_cookie(reply):
+    return next((c.partition(";")[0] for c in reply.headers.get_all("Set-Cookie", [])
+                 if c.startswith("__Host-token=")), None)
+
+
+def test_a_browser_that_stays_active_is_renewed(short):
+    cookie, over = past_half(short)
+    reply = short.get(FILE + "?a=b", with_cookie(cookie, BROWSER))
+    if not short.keeps_cookie:
+        # Sent round once, with the new cookie, and never twice.
+        assert (reply.status, reply.headers["Location"]) == (302, FILE + "?a=b")
+    else:
+        assert reply.status == 200 and reply.text == "the file\n"
+    renewed = new_cookie(reply)
+    assert renewed not in (None, cookie)
+    assert "Secure" in reply.headers["Set-Cookie"] and "HttpOnly" in reply.headers["Set-Cookie"]
+    again = short.get(FILE, with_cookie(renewed, BROWSER))
+    assert again.status == 200 and new_cookie(again) is None
+    assert "variable" not in str(reply.headers).lower() + str(again.headers).lower()
+    wait_until(lambda: time.time() > over)
+    assert short.get(FILE, with_cookie(renewed, BROWSER)).status in (200, 302)
+    assert short.get(FILE, with_cookie(cookie)).status == 401
+
+
+def test_what_is_never_sent_round(short):
+    """A program, an unsafe method, a service worker, a WebSocket: their requests pass as they are."""
+    if short.keeps_cookie:
+        pytest.skip("nothing is sent round where the cookie of a pass is kept")
+    cookie, _ = past_half(short)
+    for method, headers in (("GET", PROGRAM), ("POST", BROWSER), ("PUT", BROWSER),
+                            ("GET", {**BROWSER, "Sec-Fetch-Dest": "serviceworker"})):
+        reply = short.request(method, PROXIED, None, with_cookie(cookie, headers))
+        assert reply.status == 200, (method, headers)
+    for headers in (BROWSER, {"Accept": "*/*", "Sec-Fetch-Mode": "cors"}, {"Accept": "text/html"}):
+        assert short.get(PROXIED, with_cookie(past_half(short)[0], headers)).status == 302
+
+
+def test_a_browser_without_the_new_cookie_is_not_sent_round_for_ever(short):
+    cookie, _ = past_half(short)
+    statuses = [short.get(FILE, with_cookie(cookie, BROWSER)).status for _ in range(6)]
+    assert statuses.count(200) >= 4 and set(statuses) <= {200, 302}
+
+
+# -- when things break -------------------------------------------------------------------------
+
+def test_a_killed_worker_is_no_pass(server, admin):
+    os.system("pkill -9 -f %s/bin/welcome.fcgi" % server.folder)
+    for _ in range(10):
+        for path in KINDS:
+            assert server.get(path).status not in range(200, 300)
+    wait_until(lambda: server.get(FILE, with_cookie(admin)).status == 200)
+
+
+def test_a_program_that_is_not_there_is_no_pass(server):
+    other = type(server)()
+    try:
+        cookie = other.sign_in()
+        (other.folder / "bin/welcome.fcgi").unlink()
+        os.system("pkill -9 -f %s/bin/welcome.fcgi" % other.folder)
+        for headers in (PROGRAM, BROWSER, with_cookie(cookie)):
+            for path in KINDS:
+                reply = other.get(path, headers)
+                assert reply.status not in range(200, 300)
+                assert "the file" not in reply.text and "sha256" not in reply.text
+    finally:
+        other.stop()
+
+
+@pytest.mark.parametrize("name, value", [("POSTERN_SECRET", "short"), ("POSTERN_STATE", "/nowhere"),
+                                         ("POSTERN_GROUPS", "/nowhere")])
+def test_wrong_settings_are_no_pass(server, name, value):
+    other = type(server)()
+    try:
+        cookie = other.sign_in()
+        lines = [line for line in other.env.read_text().splitlines() if not line.startswith(name)]
+        other.env.write_text("\n".join([*lines, "%s=%s" % (name, value)]) + "\n")
+        os.system("pkill -9 -f %s/bin/" % other.folder)
+        for path in KINDS:
+            for headers in (PROGRAM, BROWSER, with_cookie(cookie), with_cookie(cookie, BROWSER)):
+                assert other.get(path, headers).status not in range(200, 300)
+    finally:
+        other.stop()
