@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import ssl
 import time
 import urllib.parse
 
@@ -225,8 +226,10 @@ def test_a_large_body_goes_through_whole(server, admin, path):
         assert reply.status == 200
         assert (told["length"], told["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
         # Not signed in, it is refused all the same, and the next request is answered.
-        refused = server.request("POST", path, body, PROGRAM)
-        assert refused.status == 401
+        try:
+            assert server.request("POST", path, body, PROGRAM).status == 401
+        except (ConnectionError, ssl.SSLError):
+            pass  # it closes before all of it was sent
     assert server.get(FILE, with_cookie(admin)).status == 200
 
 
