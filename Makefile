@@ -105,14 +105,22 @@ run: run-packages
 	@$(MAKE) --no-print-directory all demo
 	@echo
 	@echo "Postern:  http://127.0.0.1:$(PORT)/"
+	@echo "Guarded:  http://127.0.0.1:$(PORT)/private/"
 	@echo "User:     admin, password: password"
 	@echo "To stop:  Ctrl-C"
 	@echo
 	@PATH="$$PATH:/usr/sbin" PORT=$(PORT) lighttpd -D -f lighttpd.conf
 
-demo: build/demo/postern.env build/demo/users
-	@mkdir -p build/demo/www
+demo: build/demo/postern.env build/demo/users build/demo/www/private/index.html
 	@mkdir -p -m 700 build/demo/state
+
+build/demo/www/private/index.html:
+	@mkdir -p $(@D)
+	@echo 'A file for those who are signed in.' >$(@D)/notes.txt
+	@printf '%s\n' '<!DOCTYPE html>' '<html lang="en">' '<meta charset="utf-8">' \
+		'<title>Private</title>' '<h1>Private</h1>' \
+		'<p>You see this page, and <a href="notes.txt">a file</a>, as you are signed in.' \
+		'<p><a href="/welcome">Who am I?</a>' >$@
 
 build/demo/postern.env:
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@ import urllib.parse
 
 from conftest import PROGRAMS, wait_until
 
+RESPONDER, AUTHORIZER, FILTER = 1, 2, 3
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
 FORM = "application/x-www-form-urlencoded"
 
@@ -31,10 +32,10 @@ def parameters(method="GET", path="/welcome", **more):
             for v in (value if isinstance(value, list) else [value])]
 
 
-def opening(said, keep=False):
+def opening(said, keep=False, role=RESPONDER):
     """Everything up to the body."""
     text = b"".join(pair(*one) for one in said)
-    return (record(BEGIN, struct.pack("!HB5x", 1, keep)) +
+    return (record(BEGIN, struct.pack("!HB5x", role, keep)) +
             b"".join(record(PARAMS, text[at:at + 65535]) for at in range(0, len(text), 65535)) +
             record(PARAMS))
 
@@ -127,6 +128,14 @@ class Worker:
     def sign_in(self, **more):
         return self.ask("POST", "/login", b"username=admin&password=password",
                         **{"CONTENT_TYPE": FORM, "CONTENT_LENGTH": "32", **more})
+
+    def authorize(self, path="/private/x", role=AUTHORIZER, **more):
+        """Ask as a gate does, with no body and no end of one; the reply, taken apart."""
+        said = [(n, v) for n, v in parameters(**{"path": path, **more})
+                if n not in ("SCRIPT_NAME", "PATH_INFO", "CONTENT_LENGTH")]
+        with self.connect() as connection:
+            connection.sendall(opening(said, role=role))
+            return Reply(read_reply(connection)[STDOUT].decode())
 
     def fetch(self, *arguments, **more):
         """One request; its reply, taken apart."""
