@@ -126,6 +126,21 @@ gate_send_to_login(struct http *http, const struct site *site, const char *metho
 	}
 }
 
+bool
+gate_finds_user(struct token *token, struct http *http, const struct site *site, const char *method,
+    time_t now)
+{
+	enum session session = session_check(token, &site->policy, http, now);
+
+	if (session == SESSION_NONE || session == SESSION_BAD)
+		gate_send_to_login(http, site, method);
+	else if (session == SESSION_BAD_BEARER)
+		reply_invalid_token(http, "Authentication error!");
+	else if (session != SESSION_GOOD)
+		reply_error(http, 503, &site->pages);
+	return session == SESSION_GOOD;
+}
+
 void
 gate_forbid(struct http *http, const struct site *site, const struct token *token)
 {
@@ -225,22 +240,8 @@ gate_answer(struct gate *gate, const struct site *site, struct users *users, str
 		log_event(&http->log, "config",
 		    "reason=\"this is no gate that we know: see POSTERN_GATE\"");
 		reply_error(http, 503, &site->pages);
-		return;
-	}
-	switch (session_check(&token, &site->policy, http, now)) {
-	case SESSION_GOOD:
+	} else if (gate_finds_user(&token, http, site, http->method, now)) {
 		judge(gate, site, users, http, &token, now);
-		break;
-	case SESSION_NONE:
-	case SESSION_BAD:
-		gate_send_to_login(http, site, http->method);
-		break;
-	case SESSION_BAD_BEARER:
-		reply_invalid_token(http, "Authentication error!");
-		break;
-	default:
-		reply_error(http, 503, &site->pages);
-		break;
 	}
 }
 

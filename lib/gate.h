@@ -47,6 +47,10 @@ void gate_answer(struct gate *gate, const struct site *site, struct users *users
  */
 void gate_send_to_login(struct http *http, const struct site *site, const char *method);
 
+/* Is somebody signed in? If not, or if it cannot be told, that is answered. */
+bool gate_finds_user(struct token *token, struct http *http, const struct site *site,
+    const char *method, time_t now);
+
 /* Answer somebody who is signed in and may not see this. */
 void gate_forbid(struct http *http, const struct site *site, const struct token *token);
 

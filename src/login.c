@@ -403,26 +403,13 @@ post_logout(struct login *login)
 static void
 answer_denied(struct login *login)
 {
-	const struct site *site = login->site;
 	struct http *http = login->http;
+	const char *method =
+	    http->redirect_method[0] != '\0' ? http->redirect_method : http->method;
 	struct token token;
 
-	switch (session_check(&token, &site->policy, http, login->now)) {
-	case SESSION_GOOD:
-		gate_forbid(http, site, &token);
-		break;
-	case SESSION_NONE:
-	case SESSION_BAD:
-		gate_send_to_login(http, site,
-		    http->redirect_method[0] != '\0' ? http->redirect_method : http->method);
-		break;
-	case SESSION_BAD_BEARER:
-		reply_invalid_token(http, "Authentication error!");
-		break;
-	default:
-		reply_error(http, 503, &site->pages);
-		break;
-	}
+	if (gate_finds_user(&token, http, login->site, method, login->now))
+		gate_forbid(http, login->site, &token);
 }
 
 /* Put in a gate's place it lets nobody pass. */

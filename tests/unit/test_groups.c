@@ -1,0 +1,135 @@
+/*
+ * test_groups: who is in which group, by the group file.
+ */
+#include "groups.h"
+
+#include "unit.h"
+
+enum { NOW = 2000000000 };
+
+#define LONG63 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk"
+
+static const char text[] = "# people\n"
+			   "staff: ada grace\r\n"
+			   "\n"
+			   "  \n"
+			   "others:bob\tada  grace\n"
+			   "empty:\n"
+			   "staff: bob\n"
+			   "#hidden: ada\n"
+			   "no line\n"
+			   "a b: ada\n"
+			   " spaced: ada\n"
+			   ": ada\n" LONG63 ": ada\n" LONG63 "x: ada\n"
+			   "\xc3\xa9t\xc3\xa9: ada\n"
+			   "\xff: ada\n"
+			   "last: ada";
+
+static void
+read_text(struct groups *groups, const char *folder, const char *bytes, struct unit_log *caught)
+{
+	char path[UNIT_PATH_SIZE];
+	const struct log log = unit_log(caught);
+
+	unit_path(path, folder, "groups");
+	unit_write(path, bytes);
+	unit_date(path, NOW - 100);
+	assert_true(groups_read(groups, path, NOW, &log));
+}
+
+static void
+test_members(void **state)
+{
+	static const struct {
+		const char *group, *user;
+		bool want;
+	} rows[] = {
+		{ "staff", "ada", true },
+		{ "staff", "grace", true },
+		{ "staff", "bob", true },
+		{ "staff", "eve", false },
+		{ "staff", "ad", false },
+		{ "staff", "adaa", false },
+		{ "staff", "", false },
+		{ "staf", "ada", false },
+		{ "Staff", "ada", false },
+		{ "others", "bob", true },
+		{ "others", "ada", true },
+		{ "empty", "ada", false },
+		{ "hidden", "ada", false },
+		{ "#hidden", "ada", false },
+		{ "no line", "ada", false },
+		{ "a b", "ada", false },
+		{ "a", "ada", false },
+		{ "spaced", "ada", false },
+		{ "", "ada", false },
+		{ LONG63, "ada", true },
+		{ LONG63 "x", "ada", false },
+		{ "\xc3\xa9t\xc3\xa9", "ada", true },
+		{ "\xff", "ada", false },
+		{ "last", "ada", true },
+	};
+	struct groups groups = { 0 };
+	struct unit_log caught;
+
+	read_text(&groups, *state, text, &caught);
+	for (size_t i = 0; i < COUNT(rows); i++)
+		CHECK(rows[i].group,
+		    groups_have(&groups, rows[i].group, rows[i].user) == rows[i].want);
+	groups_forget(&groups);
+}
+
+static void
+test_list(void **state)
+{
+	struct groups groups = { 0 };
+	struct unit_log caught;
+	char out[128];
+
+	read_text(&groups, *state, "a: ada\nb: bob ada\nc: bob\n", &caught);
+	assert_true(groups_of(out, sizeof(out), &groups, "ada"));
+	assert_string_equal(out, "a,b");
+	assert_true(groups_of(out, sizeof(out), &groups, "eve"));
+	assert_string_equal(out, "");
+	assert_true(groups_of(out, 4, &groups, "ada"));
+	assert_string_equal(out, "a,b");
+	assert_false(groups_of(out, 3, &groups, "ada"));
+	assert_string_equal(out, "");
+	groups_forget(&groups);
+}
+
+/* Each bad line is named, once; the file is read anew when it changes. */
+static void
+test_log(void **state)
+{
+	struct groups groups = { 0 };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	char path[UNIT_PATH_SIZE];
+
+	read_text(&groups, *state, text, &caught);
+	assert_int_equal(caught.lines, 6);
+	assert_non_null(strstr(caught.text, "setting=POSTERN_GROUPS line=\"no line\" reason="));
+	unit_path(path, *state, "groups");
+	assert_true(groups_read(&groups, path, NOW, &log));
+	assert_int_equal(caught.lines, 6);
+	read_text(&groups, *state, "", &caught);
+	assert_int_equal(caught.lines, 0);
+	assert_false(groups_have(&groups, "staff", "ada"));
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_false(groups_read(&groups, path, NOW, &log));
+	assert_non_null(strstr(caught.text, "POSTERN_GROUPS reason=\"is open to others"));
+	groups_forget(&groups);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_log),
+	};
+
+	return cmocka_run_group_tests_name("groups", tests, unit_make_folder, unit_remove_folder);
+}
