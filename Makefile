@@ -73,10 +73,10 @@ BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev
 # openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
-	chromium chromium-driver $(if $(shell command -v npm),,npm)
+	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid $(if $(shell command -v npm),,npm)
 
-# Install those of the packages $(1) that are missing. Debian starts the service of a newly
-# installed lighttpd on port 80: that is not what somebody wanted who tries us out.
+# Install those of the packages $(1) that are missing. Debian starts a newly installed server,
+# on port 80: that is not what somebody wanted who tries us out.
 define need
 	@missing=$$(for p in $(1); do \
 		dpkg-query -W -f '$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; \
@@ -86,9 +86,11 @@ define need
 		$(ROOT) apt-get update -q; \
 		$(ROOT) env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -q -y --no-install-recommends $$missing || exit 1; \
-		case " $$(echo $$missing) " in *' lighttpd '*) \
-			! [ -d /run/systemd/system ] || $(ROOT) systemctl disable --now lighttpd;; \
-		esac; \
+		for s in lighttpd apache2 fail2ban; do \
+			case " $$(echo $$missing) " in *" $$s "*) \
+				! [ -d /run/systemd/system ] || $(ROOT) systemctl disable --now $$s;; \
+			esac; \
+		done; \
 	fi
 endef
 

@@ -3,13 +3,17 @@ import http.client
 import itertools
 import os
 import pathlib
+import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.parse
 
 import pytest
+
+from secrets_seen import SEEN
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "build/san/cgi-bin"  # under sanitizers
@@ -51,7 +55,8 @@ def connects(port):
 def hashed(password, method="sha512crypt"):
     made = subprocess.run(["mkpasswd", "-s", "-m", method], input=password.encode(),
                           stdout=subprocess.PIPE, check=True)
-    return made.stdout.decode().strip()
+    SEEN.keep(password)
+    return SEEN.keep(made.stdout.decode().strip())
 
 
 def write_private(path, text):
@@ -68,9 +73,18 @@ def write_settings(folder, **settings):
     state.mkdir(0o700, exist_ok=True)
     settings = {"POSTERN_SECRET": SECRET, "POSTERN_USERS": users, "POSTERN_STATE": state,
                 **settings}
+    for name, value in settings.items():
+        if name.startswith("POSTERN_SECRET"):
+            SEEN.keep(value)
     env = folder / "postern.env"
     write_private(env, "".join("%s=%s\n" % s for s in settings.items()))
     return env
+
+
+def log_files(folder):
+    """Of the servers and programs that lived in this folder or below."""
+    return [f for f in folder.rglob("*")
+            if f.is_file() and (f.name.startswith("sanitizer") or f.suffix == ".log")]
 
 
 class Reply:
@@ -92,31 +106,37 @@ class Reply:
 class Site:
     """A lighttpd in the foreground, stopped at the end; `login`, `logout`, `welcome` are paths."""
 
-    def __init__(self, folder, config, port, login="/login", logout="/logout", welcome="/welcome"):
+    command = ["/usr/sbin/lighttpd", "-D", "-f"]
+
+    def __init__(self, folder, config, port, login="/login", logout="/logout", welcome="/welcome",
+                 log="lighttpd.log", events="lighttpd.log"):
         self.folder, self.port = folder, port
         self.login, self.logout, self.welcome = login, logout, welcome
-        self.log = folder / "lighttpd.log"
+        self.log = folder / log
+        self.events = folder / events  # where the lines of our programs are
         env = {**os.environ, "PORT": str(port),
                "ASAN_OPTIONS": "log_path=%s" % (folder / "sanitizer")}
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(["/usr/sbin/lighttpd", "-D", "-f", config],
-                                            cwd=folder, env=env, stdout=log, stderr=log)
+        with open(self.log, "ab") as log:
+            # In a process group of its own: an Apache that stops tells all of its group to.
+            self.process = subprocess.Popen([*self.command, config], cwd=folder, env=env,
+                                            stdout=log, stderr=log, start_new_session=True)
         wait_until(lambda: self.process.poll() is not None or connects(port))
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self):
         self.process.terminate()
         self.process.wait(30)
-        said = "".join(f.read_text(errors="replace") for f in self.folder.rglob("*")
-                       if f.is_file() and (f.name.startswith("sanitizer") or f.suffix == ".log"))
+        said = "".join(f.read_text(errors="replace") for f in log_files(self.folder))
         assert "Sanitizer" not in said and "runtime error" not in said, said
 
     def request(self, method, path, body=None, headers=PROGRAM, address=None):
         """One request, from an address that nobody had before unless it is named."""
         source = address or next(ADDRESSES), 0
         connection = http.client.HTTPConnection("127.0.0.1", self.port, 30, source)
+        SEEN.remember(headers.items(), body)
         connection.request(method, path, body, dict(headers))
         reply = Reply(connection.getresponse())
+        SEEN.remember(reply.headers.items(), reply.body)
         connection.close()
         return reply
 
@@ -156,17 +176,82 @@ cgi.assign = ( ".fcgi" => "" )
 """
 
 
-def cgi_site(folder, programs=PROGRAMS, **settings):
-    """The same programs as plain CGI, their settings in the folder above their own."""
-    (folder / "www/cgi-bin").mkdir(parents=True)
+CGI_PATHS = ("/cgi-bin/login.fcgi", "/cgi-bin/login.fcgi/logout", "/cgi-bin/welcome.fcgi")
+
+
+def fill_cgi_bin(www, programs, settings):
+    """Put the programs into a cgi-bin, their settings into the folder above it."""
+    (www / "cgi-bin").mkdir(parents=True)
     for name in ("login.fcgi", "welcome.fcgi"):
-        shutil.copy(programs / name, folder / "www/cgi-bin")
-    write_settings(folder / "www/.htpostern", POSTERN_LOGIN="/cgi-bin/login.fcgi",
-                   POSTERN_LOGOUT="/cgi-bin/login.fcgi/logout",
-                   POSTERN_HOME="/cgi-bin/welcome.fcgi", **settings)
+        shutil.copy(programs / name, www / "cgi-bin")
+    paths = zip(("POSTERN_LOGIN", "POSTERN_LOGOUT", "POSTERN_HOME"), CGI_PATHS)
+    write_settings(www / ".htpostern", **dict(paths), **settings)
+
+
+def cgi_site(folder, programs=PROGRAMS, **settings):
+    """The same programs as plain CGI."""
+    fill_cgi_bin(folder / "www", programs, settings)
     (folder / "lighttpd.conf").write_text(CGI_CONFIG)
-    return Site(folder, folder / "lighttpd.conf", free_port(), "/cgi-bin/login.fcgi",
-                "/cgi-bin/login.fcgi/logout", "/cgi-bin/welcome.fcgi")
+    return Site(folder, folder / "lighttpd.conf", free_port(), *CGI_PATHS, events="breakage.log")
+
+
+APACHE_CONFIG = """
+LoadModule mpm_%(mpm)s_module /usr/lib/apache2/modules/mod_mpm_%(mpm)s.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule %(module)s_module /usr/lib/apache2/modules/mod_%(module)s.so
+ServerName localhost
+Listen 127.0.0.1:%(port)d
+User www-data
+Group www-data
+DefaultRuntimeDir "%(home)s"
+PidFile "%(folder)s/apache.pid"
+Mutex "file:%(home)s"
+ErrorLog "%(folder)s/apache.log"
+DocumentRoot "%(home)s/www"
+<IfModule fcgid_module>
+	FcgidIPCDir "%(home)s/fcgid"
+	FcgidProcessTableFile "%(home)s/fcgid.shm"
+</IfModule>
+<IfModule cgid_module>
+	ScriptSock "%(home)s/cgid.socket"
+</IfModule>
+<Directory "%(home)s/www/cgi-bin">
+	SetHandler %(handler)s
+	Options +ExecCGI
+	CGIPassAuth On
+</Directory>
+"""
+
+
+class ApacheSite(Site):
+    """An Apache likewise, with mod_fcgid, mod_cgid or mod_cgi; its programs run as www-data."""
+
+    command = ["/usr/sbin/apache2", "-DFOREGROUND", "-f"]
+
+    def __init__(self, folder, module, programs, settings):
+        # Not in pytest's own folder, which www-data cannot enter.
+        self._home = tempfile.TemporaryDirectory(prefix="postern-")
+        self.home = pathlib.Path(self._home.name)
+        fill_cgi_bin(self.home / "www", programs, settings)
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("www-data")
+            for path in (self.home, *self.home.rglob("*")):
+                os.chown(path, user.pw_uid, user.pw_gid)
+        port = free_port()
+        (folder / "apache.conf").write_text(APACHE_CONFIG % {
+            "module": module, "mpm": "prefork" if module == "cgi" else "event",
+            "handler": "fcgid-script" if module == "fcgid" else "cgi-script",
+            "home": self.home, "folder": folder, "port": port})
+        super().__init__(folder, folder / "apache.conf", port, *CGI_PATHS, log="apache.log",
+                         events="apache.log")
+
+    def stop(self):
+        super().stop()
+        self._home.cleanup()
+
+
+def apache_site(folder, module="fcgid", programs=PROGRAMS, **settings):
+    return ApacheSite(folder, module, programs, settings)
 
 
 class Faults:
@@ -201,6 +286,18 @@ def fault_library(tmp_path_factory):
 @pytest.fixture
 def faults(fault_library, tmp_path):
     return Faults(fault_library, tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_secret_is_logged(tmp_path_factory):
+    """At the end of all tests their logs are searched for every secret that was used."""
+    yield
+    folder = tmp_path_factory.getbasetemp()
+    logs = {f.relative_to(folder): f.read_text("latin-1") for f in log_files(folder)
+            if not f.relative_to(folder).parts[0].startswith("chromium")}
+    logs["error streams"] = b"".join(SEEN.overheard).decode("latin-1")
+    spilled = {str(name): lines for name, text in logs.items() if (lines := SEEN.spilled(text))}
+    assert not spilled
 
 
 @pytest.fixture(scope="session", params=[fastcgi_site, cgi_site], ids=["fastcgi", "cgi"])

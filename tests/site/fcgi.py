@@ -8,6 +8,7 @@ import subprocess
 import urllib.parse
 
 from conftest import PROGRAMS, wait_until
+from secrets_seen import SEEN
 
 RESPONDER, AUTHORIZER, FILTER = 1, 2, 3
 BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
@@ -35,6 +36,7 @@ def parameters(method="GET", path="/welcome", **more):
 def opening(said, keep=False, role=RESPONDER):
     """Everything up to the body."""
     text = b"".join(pair(*one) for one in said)
+    SEEN.remember(said)
     return (record(BEGIN, struct.pack("!HB5x", role, keep)) +
             b"".join(record(PARAMS, text[at:at + 65535]) for at in range(0, len(text), 65535)) +
             record(PARAMS))
@@ -49,6 +51,10 @@ def read_reply(connection):
         _, kind, _, length, padding, _ = struct.unpack("!BBHHBB", data[:8])
         streams[kind] += data[8:8 + length]
         data = data[8 + length + padding:]
+    head, _, body = streams[STDOUT].partition(b"\r\n\r\n")
+    SEEN.remember((line.split(": ", 1) for line in head.decode("latin-1").split("\r\n")
+                   if ": " in line), body)
+    SEEN.overheard.append(streams[STDERR])
     return streams
 
 
@@ -120,6 +126,7 @@ class Worker:
 
     def ask(self, method="GET", path="/welcome", body=b"", **more):
         """One request, whole; the text of the reply."""
+        SEEN.remember([], body)
         with self.connect() as connection:
             connection.sendall(opening(parameters(method, path, **more)) +
                                (record(STDIN, body) if body else b"") + record(STDIN))
