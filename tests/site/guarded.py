@@ -18,6 +18,7 @@ import threading
 
 from conftest import (ADDRESSES, PLAIN, PROGRAM, ROOT, Reply, connects, free_port, wait_until,
                       write_settings)
+from secrets_seen import SEEN
 
 OWNER = pwd.getpwnam("www-data")
 PAGE = b"<?php " + rb"""
@@ -103,7 +104,8 @@ class Guarded:
         with open(self.log, "ab") as log:
             self.processes.append(subprocess.Popen(
                 command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "POSTERN_ENV": str(self.env), **(environment or {})}))
+                env={**os.environ, "POSTERN_ENV": str(self.env), **(environment or {})},
+                start_new_session=True))
         return self.processes[-1]
 
     def configure(self, name, replacements):
@@ -126,14 +128,18 @@ class Guarded:
         for process in self.processes:
             process.wait(30)
         self.application.shutdown()
+        SEEN.overheard += [file.read_bytes() for file in self.folder.rglob("*.log")]
         shutil.rmtree(self.folder)
 
     def request(self, method, path, body=None, headers=PROGRAM, address=None, **more):
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.port, timeout=30, source_address=(address or next(ADDRESSES), 0),
             context=ssl._create_unverified_context())
-        connection.request(method, path, body, {"Host": "example.org", **headers}, **more)
+        headers = {"Host": "example.org", **headers}
+        SEEN.remember(headers.items(), body)
+        connection.request(method, path, body, headers, **more)
         reply = Reply(connection.getresponse())
+        SEEN.remember(reply.headers.items(), reply.body)
         connection.close()
         return reply
 
