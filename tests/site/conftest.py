@@ -12,12 +12,17 @@ import time
 import urllib.parse
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from secrets_seen import SEEN
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "build/san/cgi-bin"  # under sanitizers
 PLAIN = ROOT / "cgi-bin"  # as they are installed
+AXE = ROOT / "tests/site/node_modules/axe-core/axe.min.js"
 SECRET = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 USERS = {"admin": "password", "grace hopper".replace(" ", "-"): "pass&word=1+1%20é"}
 
@@ -327,3 +332,92 @@ def make_site(tmp_path_factory):
     yield start
     for one in running:
         one.stop()
+
+
+# -- a real browser ---------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for flag in ("--headless=new", "--disable-gpu", "--disable-quic", "--no-first-run",
+                 "--disable-background-networking", "--disable-component-update",
+                 "--disable-sync", "--disable-dev-shm-usage",
+                 "--user-data-dir=%s" % tmp_path_factory.mktemp("chromium")):
+        options.add_argument(flag)
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")
+    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, fastcgi):
+    """The browser without a cookie, as wide as a desk's, and what it can do here."""
+    window = Page(browser, fastcgi)
+    window.open("/login")
+    browser.delete_all_cookies()
+    window.command("Emulation.clearDeviceMetricsOverride")
+    window.command("Emulation.setScriptExecutionDisabled", value=False)
+    window.open("/login")
+    return window
+
+
+class Page:
+    def __init__(self, browser, site):
+        self.browser, self.site = browser, site
+
+    def open(self, path):
+        self.browser.get("http://127.0.0.1:%d%s" % (self.site.port, path))
+
+    def command(self, name, **arguments):
+        return self.browser.execute_cdp_cmd(name, arguments)
+
+    @property
+    def path(self):
+        return self.browser.current_url.partition(str(self.site.port))[2]
+
+    @property
+    def text(self):
+        return self.browser.find_element(By.TAG_NAME, "main").text
+
+    def find(self, name):
+        return self.browser.find_element(By.NAME, name)
+
+    def leave(self, act):
+        """Do something that leads to another page, and wait for that."""
+        old = self.browser.find_element(By.TAG_NAME, "html")
+        act()
+        WebDriverWait(self.browser, 10).until(lambda _: self._is_gone(old))
+        WebDriverWait(self.browser, 10).until(
+            lambda b: b.find_elements(By.TAG_NAME, "main"))
+
+    @staticmethod
+    def _is_gone(element):
+        try:
+            element.is_enabled()
+            return False
+        except Exception:  # it belongs to a page that is no longer there
+            return True
+
+    def sign_in(self, name="admin", password="password"):
+        self.find("username").clear()
+        self.find("username").send_keys(name)
+        self.find("password").send_keys(password)
+        self.press("Sign in")
+
+    def press(self, text):
+        for button in self.browser.find_elements(By.TAG_NAME, "button"):
+            if button.text == text:
+                self.leave(button.click)
+                return
+        raise AssertionError("no button %r in %r" % (text, self.text))
+
+    def complaints(self):
+        """What axe finds."""
+        self.command("Emulation.setScriptExecutionDisabled", value=False)
+        self.browser.execute_script(AXE.read_text())
+        found = self.browser.execute_async_script(
+            "const done = arguments[0]; axe.run().then(done, e => done(String(e)))")
+        return [(rule["id"], rule["nodes"]) for rule in found["violations"]]
