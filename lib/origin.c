@@ -62,7 +62,7 @@ bool
 origin_allows(const struct origin *request, const char *configured)
 {
 	/* Browsers open a WebSocket across sites, cookies and all, with a plain GET. */
-	if (strcasecmp(request->upgrade, "websocket") == 0)
+	if (strcasestr(request->upgrade, "websocket") != NULL)
 		return is_ours(request->origin, configured, request->host);
 	if (origin_is_safe(request->method))
 		return true;

@@ -102,6 +102,8 @@ static const struct {
 	    "websocket", "", false },
 	{ "a WebSocket of any spelling", "GET", "", "https://evil.example", "example.org",
 	    "WebSocket", "", false },
+	{ "a WebSocket among other upgrades", "GET", "", "https://evil.example", "example.org",
+	    "h2c, websocket", "", false },
 	{ "a WebSocket without an origin", "GET", "", "", "example.org", "websocket", "", false },
 	{ "a WebSocket without an origin, typed", "GET", "same-origin", "", "example.org",
 	    "websocket", "", false },
