@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,6 +71,31 @@ walk(const struct store_kind *kind, const char *path)
 	return rc != 0 ? rc : walk_database(txn, database);
 }
 
+/* What the child does. */
+static void
+look(const struct store_kind *kind, const char *path)
+{
+	const struct rlimit limit = { WALK_SECONDS, WALK_SECONDS + 1 };
+	int rc = setrlimit(RLIMIT_CPU, &limit) == 0 ? walk(kind, path) : errno;
+
+	if (rc == MDB_READERS_FULL)
+		rc = EAGAIN;
+	/* LMDB's other errors are negative, those of the system are not. */
+	_exit(rc < 0 ? UINT8_MAX : rc);
+}
+
+/* Whoever else ended the child says nothing of the file. */
+static bool
+is_crash(int signal)
+{
+	static const int crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGXCPU };
+	bool crash = false;
+
+	for (size_t i = 0; i < COUNT(crashes); i++)
+		crash = crash || crashes[i] == signal;
+	return crash;
+}
+
 /*
  * 0, an errno, or MDB_CORRUPTED. LMDB believes what it reads, and a damaged file may crash it or
  * send it round in circles: so a child goes first.
@@ -79,34 +105,36 @@ inspect(const struct store_kind *kind, const char *path)
 {
 	struct stat file;
 	pid_t child;
-	int status, rc;
+	int status;
 
 	if (stat(path, &file) != 0)
 		return errno == ENOENT ? 0 : errno;
 	if (file.st_size == 0)
 		return 0;
-	if ((child = fork()) == 0) {
-		alarm(WALK_SECONDS);
-		rc = walk(kind, path);
-		/* LMDB's own errors are negative, those of the system are not. */
-		_exit(rc < 0 ? UINT8_MAX : rc);
-	}
+	/* Where it is ignored, what became of a child cannot be learned. */
+	signal(SIGCHLD, SIG_DFL);
+	if ((child = fork()) == 0)
+		look(kind, path);
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return errno;
 	if (WIFSIGNALED(status))
-		return WTERMSIG(status) == SIGKILL ? EINTR : MDB_CORRUPTED;
+		return is_crash(WTERMSIG(status)) ? MDB_CORRUPTED : EINTR;
 	return WEXITSTATUS(status) == UINT8_MAX ? MDB_CORRUPTED : WEXITSTATUS(status);
 }
 
-/* Put a damaged file aside. Whoever has it open sees that at the next begin. */
+/*
+ * Put a damaged file aside. Whoever has it open sees that at the next begin, and keeps its lock
+ * file until then: the new one must not share it.
+ */
 static int
 put_aside(const struct store_kind *kind, const char *path, const struct log *log)
 {
-	char damaged[PATH_SIZE];
+	char damaged[PATH_SIZE], lock[PATH_SIZE];
 
-	if (!text_format(damaged, sizeof(damaged), "%s.damaged", path))
+	if (!text_format(damaged, sizeof(damaged), "%s.damaged", path) ||
+	    !text_format(lock, sizeof(lock), "%s-lock", path))
 		return ENAMETOOLONG;
-	if (rename(path, damaged) != 0)
+	if (rename(path, damaged) != 0 || unlink(lock) != 0)
 		return errno;
 	log_event(log, "state", "file=%s reason=\"damaged: %s\"", kind->file, kind->loss);
 	return 0;
@@ -144,8 +172,7 @@ open_database(struct store *store, size_t *entries)
 	if (rc != 0 || (rc = mdb_reader_check(store->env, &dead)) != 0 ||
 	    (rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn)) != 0)
 		return rc;
-	store->device = file.st_dev;
-	store->inode = file.st_ino;
+	store->file = file;
 	if ((rc = mdb_dbi_open(txn, NULL, 0, &store->database)) == 0)
 		rc = mdb_stat(txn, store->database, &stat);
 	*entries = stat.ms_entries;
@@ -164,15 +191,26 @@ begin(struct store *store, bool write, const struct log *log)
 	return change;
 }
 
+/* End a transaction. */
+static int
+finish(struct change *change)
+{
+	if (change->rc == 0)
+		change->rc = mdb_txn_commit(change->txn);
+	else if (change->txn != NULL)
+		mdb_txn_abort(change->txn);
+	return change->rc;
+}
+
 static int
 open_store(struct store *store, const char *path, time_t now, const struct log *log)
 {
 	size_t entries = 0;
-	int rc = inspect(store->kind, path);
+	int rc = reserve_lock_file(path);
 
-	if (rc == MDB_CORRUPTED)
-		rc = put_aside(store->kind, path, log);
 	if (rc == 0)
+		rc = inspect(store->kind, path);
+	if (rc == MDB_CORRUPTED && (rc = put_aside(store->kind, path, log)) == 0)
 		rc = reserve_lock_file(path);
 	if (rc == 0)
 		rc = open_env(&store->env, store->kind, path);
@@ -182,20 +220,22 @@ open_store(struct store *store, const char *path, time_t now, const struct log *
 		struct change change = begin(store, true, log);
 
 		store->kind->fill(&change, now);
-		store_finish(&change);
-		rc = change.rc;
+		rc = finish(&change);
 	}
 	return rc;
 }
 
-/* Is the open file still the one that others would open? */
+/* Is the open file still the one that others would open, and has it not been cut? */
 static bool
-is_current(const struct store *store, const char *path)
+is_current(struct store *store, const char *path)
 {
 	struct stat file;
 
-	return store->env != NULL && stat(path, &file) == 0 && file.st_ino == store->inode &&
-	    file.st_dev == store->device;
+	if (store->env == NULL || stat(path, &file) != 0 || file.st_ino != store->file.st_ino ||
+	    file.st_dev != store->file.st_dev || file.st_size < store->file.st_size)
+		return false;
+	store->file = file;
+	return true;
 }
 
 /* Have it open. Of several processes only one at a time may find out that it is damaged. */
@@ -230,11 +270,7 @@ store_begin(struct store *store, bool write, time_t now, const struct log *log)
 bool
 store_finish(struct change *change)
 {
-	if (change->rc == 0)
-		change->rc = mdb_txn_commit(change->txn);
-	else if (change->txn != NULL)
-		mdb_txn_abort(change->txn);
-	if (change->rc == 0)
+	if (finish(change) == 0)
 		return true;
 	log_event(change->log, "state", "file=%s reason=\"%s\"", change->store->kind->file,
 	    mdb_strerror(change->rc));

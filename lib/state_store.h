@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "log.h"
@@ -32,8 +32,7 @@ struct store {
 	const char *folder;
 	struct MDB_env *env; /* NULL while it is not open */
 	unsigned database;
-	dev_t device;
-	ino_t inode;
+	struct stat file; /* what is open */
 };
 
 /* A transaction: steps are taken while `rc` is 0, and one that goes wrong sets it. */
