@@ -3,6 +3,8 @@
 #   make            build cgi-bin/login.fcgi and cgi-bin/welcome.fcgi
 #   make run        bring up the demo on 127.0.0.1:8080 (PORT=8081 for another port)
 #   make test       run all tests, under sanitizers
+#   make replay     run the inputs that fuzzing has kept
+#   make fuzz       look for inputs that break a promise (SECONDS=60 for each harness)
 #   make mutate     take away one check at a time, and see a unit test fail
 #   make bench      what signing in costs, known name or not, and a flood of names
 #   make install    install the two programs below PREFIX, with DESTDIR before it
@@ -16,6 +18,7 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 PORT ?= 8080
+SECONDS ?= 60
 
 BUILD := build/$(if $(SAN),san,plain)
 BIN := $(if $(SAN),$(BUILD)/)cgi-bin
@@ -37,6 +40,8 @@ LIBS := -lfcgi -ljwt -ljson-c -llmdb -lcrypto -lcrypt
 LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
 PAGES := $(patsubst src/%,$(BUILD)/%.inc,$(wildcard src/pages/*))
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+HARNESSES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(HARNESSES:%=$(BUILD)/tests/fuzz/fuzz_%)
 
 all: $(BIN)/login.fcgi $(BIN)/welcome.fcgi
 
@@ -48,6 +53,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(LINK) -o $@ $^ $(LIBS) -lcmocka
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
+
+# libFuzzer has a main() of its own.
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
+		$(if $(findstring fuzzer,$(SAN)),,$(BUILD)/tests/fuzz/replay.o) $(LIB)
 	$(LINK) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c $(BUILD)/command
@@ -74,6 +84,7 @@ BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid $(if $(shell command -v npm),,npm)
+FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 
 # Install those of the packages $(1) that are missing. Debian starts a newly installed server,
 # on port 80: that is not what somebody wanted who tries us out.
@@ -135,13 +146,37 @@ build/demo/users:
 # -- tests -------------------------------------------------------------------------------
 
 test: test-packages
-	@$(MAKE) --no-print-directory SAN=address,undefined unit all
+	@$(MAKE) --no-print-directory SAN=address,undefined unit replay all
 	@$(MAKE) --no-print-directory all
 	npm ci --prefix tests/site --loglevel=error --no-audit --no-fund
 	/usr/bin/python3 -m pytest -q tests/site
 
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
+
+replay: $(FUZZ)
+	@set -e; for name in $(HARNESSES); do \
+		$(BUILD)/tests/fuzz/fuzz_$$name tests/fuzz/corpus/$$name; \
+	done
+
+# What is new goes to build/fuzz/corpus/NAME, an input that breaks something to build/fuzz. What
+# tests/fuzz/corpus/NAME keeps is made of both: into an empty folder KEPT,
+#	build/fuzz/tests/fuzz/fuzz_NAME -merge=1 -use_counters=0 KEPT tests/fuzz/corpus/NAME \
+#		build/fuzz/corpus/NAME
+# picks the shortest that reach all there is to reach; the few that show more are put in by hand.
+fuzz:
+	$(call need,$(FUZZ_PACKAGES))
+	@$(MAKE) --no-print-directory BUILD=build/fuzz SAN=fuzzer,address,undefined CC=clang \
+		$(HARNESSES:%=build/fuzz/tests/fuzz/fuzz_%)
+	@set -e; for name in $(HARNESSES); do \
+		printf '%s ' $$name; \
+		mkdir -p build/fuzz/corpus/$$name; \
+		build/fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(SECONDS) -timeout=20 \
+			-artifact_prefix=build/fuzz/$$name- build/fuzz/corpus/$$name \
+			tests/fuzz/corpus/$$name >build/fuzz/$$name.log 2>&1 || \
+			{ tail -n 60 build/fuzz/$$name.log; exit 1; }; \
+		grep -a DONE build/fuzz/$$name.log; \
+	done
 
 mutate: test-packages
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
@@ -164,8 +199,9 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run demo run-packages test test-packages unit mutate bench install clean help FORCE
+.PHONY: all run demo run-packages test test-packages unit replay fuzz mutate bench install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
--include $(patsubst %.o,%.d,$(LIB)) $(BUILD)/src/login.d $(BUILD)/src/welcome.d $(UNIT:=.d)
+-include $(patsubst %.o,%.d,$(LIB)) $(BUILD)/src/login.d $(BUILD)/src/welcome.d $(UNIT:=.d) \
+	$(FUZZ:=.d) $(BUILD)/tests/fuzz/replay.d

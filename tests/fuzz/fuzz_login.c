@@ -1,0 +1,28 @@
+/*
+ * A request to login.fcgi. Only a password lets somebody in.
+ */
+#include "request.h"
+
+int login_main(int argc, char **argv);
+#define main login_main
+#include "../../src/login.c"
+#undef main
+
+static void
+answer_login(struct server *from)
+{
+	struct login login = { &from->http, &from->site, &from->users, REQUEST_NOW, .next = "" };
+
+	if (site_admits(&from->site, &from->http, REQUEST_NOW))
+		answer(&login);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char enters[] = { REQUEST_PASSWORD, '\0' };
+
+	request_run(data, size, answer_login, enters,
+	    "REQUEST_METHOD=GET\nSCRIPT_NAME=/login\nREMOTE_ADDR=192.0.2.1\n", "Status: 200 OK");
+	return 0;
+}
