@@ -81,15 +81,27 @@ static const struct method {
 	{ "$5$", cost_sha, true, 43 },
 };
 
+/* yescrypt packs its salt, six bits a character: none is left over, and those that fill up are 0.
+ */
+static bool
+is_packed(const char *salt, size_t length)
+{
+	static const char *const last[] = { CRYPT64, "", "./01", "./0123456789ABCD" };
+
+	return length == 0 || strchr(last[length % 4], salt[length - 1]) != NULL;
+}
+
 /* Is this what stands behind the parameters: the salt and the digest? */
 static bool
 is_whole(const char *rest, const struct method *method)
 {
-	if (method->has_salt) {
-		rest += strspn(rest, CRYPT64);
-		if (*rest++ != '$')
-			return false;
-	}
+	size_t salt = method->has_salt ? strspn(rest, CRYPT64) : 0;
+
+	if (method->cost == cost_yescrypt && !is_packed(rest, salt))
+		return false;
+	rest += salt;
+	if (method->has_salt && *rest++ != '$')
+		return false;
 	return strlen(rest) == method->length && text_is_made_of(rest, CRYPT64);
 }
 

@@ -37,7 +37,8 @@ def test_install(tmp_path):
 
 
 def test_the_code_is_formatted_as_it_says():
-    sources = [*ROOT.glob("lib/*.[ch]"), *ROOT.glob("src/*.c"), *ROOT.glob("tests/unit/*.[ch]")]
+    sources = [*ROOT.glob("lib/*.[ch]"), *ROOT.glob("src/*.c"), *ROOT.glob("tests/unit/*.[ch]"),
+               *ROOT.glob("tests/fuzz/*.[ch]"), *ROOT.glob("tests/bench/*.c"), ROOT / "tests/site/fault.c"]
     checked = subprocess.run(["clang-format", "--dry-run", "--Werror", *sources], text=True,
                              stderr=subprocess.PIPE)
     assert checked.returncode == 0, checked.stderr

@@ -61,6 +61,13 @@ test_refuse(void **state)
 
 		{ "yescrypt, as dear as may be", "$y$jBT$abcdefgh$" CHARS_43, NULL },
 		{ "yescrypt, as cheap as may be", "$y$j0.$abcdefgh$" CHARS_43, NULL },
+		{ "yescrypt, a salt of 8 bits", "$y$j9T$z1$" CHARS_43, NULL },
+		{ "yescrypt, a bit too many", "$y$j9T$z2$" CHARS_43, DAMAGED },
+		{ "yescrypt, a salt of 16 bits", "$y$j9T$zzD$" CHARS_43, NULL },
+		{ "yescrypt, one too many there", "$y$j9T$zzE$" CHARS_43, DAMAGED },
+		{ "yescrypt, no room for a byte", "$y$j9T$z$" CHARS_43, DAMAGED },
+		{ "yescrypt, nor there", "$y$j9T$zzzz.$" CHARS_43, DAMAGED },
+		{ "yescrypt, no salt", "$y$j9T$$" CHARS_43, NULL },
 		{ "yescrypt, N too high", "$y$jC5$abcdefgh$" CHARS_43, COST },
 		{ "yescrypt, N no digit", "$y$j-5$abcdefgh$" CHARS_43, COST },
 		{ "yescrypt, r too high", "$y$j9U$abcdefgh$" CHARS_43, COST },

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -630,7 +631,8 @@ begin_on_full_disk(void *folder)
 	counted = state_count(state, &one, 1, NOW, &wait, &log);
 	ended = state_end_session(state, "x", NOW, UNTIL, &log);
 	EXPECT(!counted || !ended);
-	EXPECT(caught.lines >= 1 && strstr(caught.text, "No space left") != NULL);
+	EXPECT(caught.lines == (size_t)!counted + !ended);
+	EXPECT(strstr(caught.text, "No space left") != NULL);
 	EXPECT(state_session(state, "x", "x", NOW, NOW, &log) != STATE_OPEN);
 	EXPECT(empty_disk(folder));
 	state_free(state);
@@ -707,6 +709,177 @@ test_read_only_disk(void **state)
 	clear(*state);
 	run("a disk that is read-only", use_read_only_disk, *state);
 	assert_int_equal(lines(child.err), 0);
+}
+
+/* -- what is no damage ------------------------------------------------------------------------- */
+
+/* The signal that ends every child of this process at once, while it is not 0. */
+static int child_signal;
+
+static void
+end_child(void)
+{
+	if (child_signal != 0) {
+		signal(child_signal, SIG_DFL);
+		raise(child_signal);
+	}
+}
+
+static int
+look_while_children_die(void *folder)
+{
+	pthread_atfork(NULL, NULL, end_child);
+	return look(folder);
+}
+
+/* Whoever goes first to look for damage may be killed by somebody: that is no damage. */
+static void
+test_looking_child_is_killed(void **state)
+{
+	static const struct {
+		const char *name;
+		int signal;
+	} cases[] = {
+		{ "SIGKILL", SIGKILL },
+		{ "SIGTERM", SIGTERM },
+		{ "SIGINT", SIGINT },
+		{ "SIGHUP", SIGHUP },
+		{ "SIGPIPE", SIGPIPE },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		restore(*state);
+		child_signal = cases[i].signal;
+		run(cases[i].name, look_while_children_die, *state);
+		child_signal = 0;
+		CHECK(cases[i].name, lines(child.err) > 0);
+		CHECK(cases[i].name, strstr(child.err, "damaged") == NULL);
+		run(cases[i].name, look_and_use, *state);
+		CHECK(cases[i].name, lines(child.err) == 0);
+	}
+}
+
+/* A parent that ignores its children's ends leaves that to us. */
+static int
+use_without_sigchld(void *folder)
+{
+	signal(SIGCHLD, SIG_IGN);
+	return look_and_use(folder);
+}
+
+static void
+test_children_are_ignored(void **state)
+{
+	restore(*state);
+	run("SIGCHLD is ignored", use_without_sigchld, *state);
+	assert_int_equal(lines(child.err), 0);
+}
+
+/* Start a process that has the state open, and then waits to be killed. */
+static pid_t
+start_holder(int (*hold)(void *), const char *folder)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		if (hold((void *)folder) == 0)
+			(void)!write(ready[1], "", 1);
+		pause();
+		_exit(1);
+	}
+	assert_true(pid > 0);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void
+stop_holder(pid_t pid)
+{
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_true(waitpid(pid, NULL, 0) == pid);
+}
+
+static int
+hold_reading(void *folder)
+{
+	const struct store_kind kind = { .file = "ended", .loss = "", .max = 64 << 20 };
+	struct store store = { .kind = &kind, .folder = folder };
+	const struct log log = log_stderr();
+
+	return store_begin(&store, false, NOW, &log).rc;
+}
+
+/*
+ * As many processes read as there is room for, and then are killed all at once: that there is no
+ * room for one more is no damage, and when they are dead there is.
+ */
+static void
+test_too_many_readers(void **state)
+{
+	enum { READERS = 254 };
+	pid_t pids[READERS];
+
+	restore(*state);
+	for (size_t i = 0; i < READERS; i++)
+		pids[i] = start_holder(hold_reading, *state);
+	run("meanwhile", look, *state);
+	for (size_t i = 0; i < READERS; i++)
+		stop_holder(pids[i]);
+	assert_true(lines(child.err) > 0);
+	assert_null(strstr(child.err, "damaged"));
+	run("after that", look_and_use, *state);
+	assert_int_equal(lines(child.err), 0);
+}
+
+/* The disk is full, and the lock files are gone. */
+static int
+look_on_full_disk(void *folder)
+{
+	char path[UNIT_PATH_SIZE];
+
+	EXPECT(mount_small_disk(folder) && fill(folder) == 0);
+	for (size_t i = 0; i < COUNT(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s-lock", (char *)folder, files[i]);
+		EXPECT(unlink(path) == 0);
+	}
+	EXPECT(fill_disk(folder, 0) && look(folder) == 0 && empty_disk(folder));
+	return look_and_use(folder);
+}
+
+static void
+test_no_room_for_lock_file(void **state)
+{
+	clear(*state);
+	run("a full disk", look_on_full_disk, *state);
+	assert_null(strstr(child.err, "damaged"));
+}
+
+/* -- others have it open ------------------------------------------------------------------------
+ */
+
+/* Cut while it is open: that is seen before it does harm. */
+static void
+test_cut_while_open(void **state)
+{
+	static const struct open_damage cases[] = {
+		{ "to half", CUT, 7 * PAGE, 0 },
+		{ "to the headers", CUT, 2 * PAGE, 0 },
+		{ "to a page", CUT, PAGE, 0 },
+		{ "to one byte", CUT, 1, 0 },
+		{ "to nothing", CUT, 0, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		restore(*state);
+		open_damage = &cases[i];
+		run(cases[i].name, look_while_damaged, *state);
+		CHECK(cases[i].name, lines(child.err) <= 1);
+	}
 }
 
 /* -- opening ------------------------------------------------------------------------------------
@@ -1093,6 +1266,11 @@ main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_opened_once),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_looking_child_is_killed),
+		cmocka_unit_test(test_children_are_ignored),
+		cmocka_unit_test(test_too_many_readers),
+		cmocka_unit_test(test_no_room_for_lock_file),
+		cmocka_unit_test(test_cut_while_open),
 	};
 
 	return cmocka_run_group_tests_name("state_store", tests, make_images, unit_remove_folder);
