@@ -83,7 +83,8 @@ BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev
 # openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
-	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid $(if $(shell command -v npm),,npm)
+	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
+	nginx caddy php-cgi systemd $(if $(shell command -v npm),,npm)
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 
 # Install those of the packages $(1) that are missing. Debian starts a newly installed server,
@@ -97,7 +98,7 @@ define need
 		$(ROOT) apt-get update -q; \
 		$(ROOT) env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -q -y --no-install-recommends $$missing || exit 1; \
-		for s in lighttpd apache2 fail2ban; do \
+		for s in lighttpd apache2 nginx caddy fail2ban; do \
 			case " $$(echo $$missing) " in *" $$s "*) \
 				! [ -d /run/systemd/system ] || $(ROOT) systemctl disable --now $$s;; \
 			esac; \

@@ -27,6 +27,17 @@ header("Content-Type: application/json");
 echo json_encode(["server" => $_SERVER, "length" => strlen($body), "sha256" => hash("sha256", $body)]);
 """
 
+# A unit with StandardInput=socket and Restart=always.
+RESTART = """
+exec 3<&0
+trap 'kill $!; wait; exit' TERM
+while :; do
+    "$PROGRAM" <&3 3<&- &
+    wait
+    sleep 0.2
+done
+"""
+
 
 class Application(http.server.BaseHTTPRequestHandler):
     """An application that says what it was asked."""
@@ -99,14 +110,27 @@ class Guarded:
         wait_until(self.php.exists)
         self.php.chmod(0o777)
 
-    def start(self, command, environment=None):
+    def start(self, command, environment=None, stdin=subprocess.DEVNULL, **more):
         """Start a process that ends with the server."""
         with open(self.log, "ab") as log:
             self.processes.append(subprocess.Popen(
-                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command, cwd=self.folder, stdin=stdin, stdout=log, stderr=log,
                 env={**os.environ, "POSTERN_ENV": str(self.env), **(environment or {})},
-                start_new_session=True))
+                start_new_session=True, **more))
         return self.processes[-1]
+
+    def start_units(self):
+        """What deploy/systemd does for servers that start no programs."""
+        for name in ("login", "welcome"):
+            path = self.folder / "sockets" / (name + ".socket")
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(path))
+                listener.listen(1024)
+                os.chown(path, OWNER.pw_uid, OWNER.pw_gid)
+                path.chmod(0o660)
+                for _ in range(2):
+                    self.start(["sh", "-c", RESTART], {"PROGRAM": "%s/bin/%s.fcgi" % (self.folder, name)},
+                               listener, user=OWNER.pw_uid, group=OWNER.pw_gid, extra_groups=[])
 
     def configure(self, name, replacements):
         """A configuration of deploy/, with other paths, ports and names."""
@@ -188,4 +212,26 @@ class Lighttpd(Guarded):
         self.wait(self.start(["/usr/sbin/lighttpd", "-D", "-f", config]))
 
 
-SERVERS = [Lighttpd]
+class Nginx(Guarded):
+    name = "nginx"
+    keeps_cookie = True
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.start_units()
+        config = self.configure("nginx.conf", {
+            "listen 80;": "listen 127.0.0.1:%d;" % self.plain_port,
+            "listen 443 ": "listen 127.0.0.1:%d " % self.port,
+            "/etc/letsencrypt/live/example.org/fullchain.pem": self.folder / "cert.pem",
+            "/etc/letsencrypt/live/example.org/privkey.pem": self.folder / "key.pem",
+            "/var/www/html": self.folder / "www", "/run/postern": self.folder / "sockets",
+            "/run/php/php-fpm.sock": self.php, "/run/nginx.pid": self.folder / "nginx.pid",
+            "/var/log/nginx/error.log": self.folder / "error.log",
+            "/var/log/nginx/access.log": self.folder / "access.log",
+            "127.0.0.1:3000": "127.0.0.1:%d" % self.application.server_port,
+            "worker_processes auto": "worker_processes 2",
+        })
+        self.wait(self.start(["/usr/sbin/nginx", "-c", config, "-g", "daemon off;"]))
+
+
+SERVERS = [Lighttpd, Nginx]

@@ -1,10 +1,12 @@
 """The gate: the same table of cases for every web server, each as deploy/ sets it up."""
+import concurrent.futures
 import hashlib
 import json
 import os
 import random
 import re
 import ssl
+import subprocess
 import time
 import urllib.parse
 
@@ -12,7 +14,7 @@ import jwt
 import pytest
 
 import guarded
-from conftest import BROWSER, PROGRAM, SECRET, wait_until
+from conftest import ADDRESSES, BROWSER, PROGRAM, SECRET, wait_until
 
 FILE, PHP, PROXIED = "/private/file.txt", "/app/page.php", "/proxied/page"
 KINDS = [FILE, PHP, PROXIED]
@@ -371,13 +373,34 @@ def test_a_program_that_is_not_there_is_no_pass(server):
         cookie = other.sign_in()
         (other.folder / "bin/welcome.fcgi").unlink()
         os.system("pkill -9 -f %s/bin/welcome.fcgi" % other.folder)
-        for headers in (PROGRAM, BROWSER, with_cookie(cookie)):
-            for path in KINDS:
-                reply = other.get(path, headers)
+        # All at once: where somebody else holds the socket, each is answered when time is up.
+        asked = [("GET", path, None, headers, next(ADDRESSES)) for path in KINDS
+                 for headers in (PROGRAM, BROWSER, with_cookie(cookie))]
+        with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
+            for reply in pool.map(lambda request: other.request(*request), asked):
                 assert reply.status not in range(200, 300)
                 assert "the file" not in reply.text and "sha256" not in reply.text
     finally:
         other.stop()
+
+
+def test_a_slow_sign_in_holds_up_nobody(server, admin):
+    """Every process that signs people in is busy: stopped, for as long as we like."""
+    programs = "%s/bin/login.fcgi" % server.folder
+    sign_in = ("POST", server.login, "username=admin&password=password",
+               {**PROGRAM, "Content-Type": "application/x-www-form-urlencoded"})
+    subprocess.run(["pkill", "-STOP", "-f", programs], check=True)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        try:
+            waiting = [pool.submit(server.request, *sign_in, next(ADDRESSES)) for _ in range(4)]
+            for path in KINDS:
+                assert server.get(path, with_cookie(admin)).status == 200
+                assert is_sent_to_login(server.get(path, BROWSER), path)
+            assert server.get("/staff/file.txt", with_cookie(admin, BROWSER)).status == 403
+            assert not any(one.done() for one in waiting)
+        finally:
+            subprocess.run(["pkill", "-CONT", "-f", programs], check=True)
+        assert [one.result().status for one in waiting] == [200] * 4
 
 
 @pytest.mark.parametrize("name, value", [("POSTERN_SECRET", "short"), ("POSTERN_STATE", "/nowhere"),
