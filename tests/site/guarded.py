@@ -234,4 +234,28 @@ class Nginx(Guarded):
         self.wait(self.start(["/usr/sbin/nginx", "-c", config, "-g", "daemon off;"]))
 
 
-SERVERS = [Lighttpd, Nginx]
+class Caddy(Guarded):
+    name = "caddy"
+    keeps_cookie = True
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.start_units()
+        config = self.configure("Caddyfile", {
+            # It has nobody to ask for a certificate, and the tests name no host when they connect.
+            "http_port 80": "admin off\n\tdefault_sni example.org\n\thttp_port %d" % self.plain_port,
+            "https_port 443": "https_port %d" % self.port,
+            "http:// {\n": "http:// {\n\tbind 127.0.0.1\n",
+            "\nexample.org {\n": "\nexample.org {\n\tbind 127.0.0.1\n\ttls %s/cert.pem %s/key.pem\n"
+                               % (self.folder, self.folder),
+            "/var/www/html": self.folder / "www", "/run/postern": self.folder / "sockets",
+            "/run/php/php-fpm.sock": self.php,
+            "127.0.0.1:3000": "127.0.0.1:%d" % self.application.server_port,
+        })
+        self.wait(self.start(["caddy", "run", "--config", config, "--adapter", "caddyfile"],
+                             {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder),
+                              "XDG_CONFIG_HOME": str(self.folder)},
+                             user=OWNER.pw_uid, group=OWNER.pw_gid, extra_groups=[]))
+
+
+SERVERS = [Lighttpd, Nginx, Caddy]
