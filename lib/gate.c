@@ -98,24 +98,25 @@ meets(const struct gate *gate, bool groups, const struct http *http, const char 
 /* -- the verdicts -------------------------------------------------------------------------- */
 
 static bool
-is_navigation(const struct http *http, const char *method)
+is_navigation(const struct http *http)
 {
-	return http_is_browser(http) && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+	return http_is_browser(http) &&
+	    (strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0);
 }
 
 void
-gate_send_to_login(struct http *http, const struct site *site, const char *method)
+gate_send_to_login(struct http *http, const struct site *site)
 {
 	char next[TARGET_SIZE], location[TARGET_LOCATION_SIZE];
 	enum asker asker = who_asks(http);
 
 	target_accept(next, http->uri);
 	target_location(location, site->config.login, next);
-	if (is_navigation(http, method) && asker != SAYS_401 && asker != APACHE) {
+	if (is_navigation(http) && asker != SAYS_401 && asker != APACHE) {
 		reply_redirect(http, location);
 		return;
 	}
-	if (is_navigation(http, method) && asker == SAYS_401)
+	if (is_navigation(http) && asker == SAYS_401)
 		http_header(http, "Location", location);
 	if (http_is_browser(http)) {
 		const struct page_slot slots[] = { { "login", site->config.login } };
@@ -127,13 +128,12 @@ gate_send_to_login(struct http *http, const struct site *site, const char *metho
 }
 
 bool
-gate_finds_user(struct token *token, struct http *http, const struct site *site, const char *method,
-    time_t now)
+gate_finds_user(struct token *token, struct http *http, const struct site *site, time_t now)
 {
 	enum session session = session_check(token, &site->policy, http, now);
 
 	if (session == SESSION_NONE || session == SESSION_BAD)
-		gate_send_to_login(http, site, method);
+		gate_send_to_login(http, site);
 	else if (session == SESSION_BAD_BEARER)
 		reply_invalid_token(http, "Authentication error!");
 	else if (session != SESSION_GOOD)
@@ -240,7 +240,7 @@ gate_answer(struct gate *gate, const struct site *site, struct users *users, str
 		log_event(&http->log, "config",
 		    "reason=\"this is no gate that we know: see POSTERN_GATE\"");
 		reply_error(http, 503, &site->pages);
-	} else if (gate_finds_user(&token, http, site, http->method, now)) {
+	} else if (gate_finds_user(&token, http, site, now)) {
 		judge(gate, site, users, http, &token, now);
 	}
 }

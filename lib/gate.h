@@ -42,14 +42,13 @@ void gate_answer(struct gate *gate, const struct site *site, struct users *users
 
 /*
  * Answer somebody who is not signed in: a browser is sent to the login page, from where it comes
- * back, unless that would lose what it has sent, in a request of another `method` than GET or
- * HEAD; a program is told.
+ * back, unless that would lose what it has sent, in a request that is neither GET nor HEAD; a
+ * program is told.
  */
-void gate_send_to_login(struct http *http, const struct site *site, const char *method);
+void gate_send_to_login(struct http *http, const struct site *site);
 
 /* Is somebody signed in? If not, or if it cannot be told, that is answered. */
-bool gate_finds_user(struct token *token, struct http *http, const struct site *site,
-    const char *method, time_t now);
+bool gate_finds_user(struct token *token, struct http *http, const struct site *site, time_t now);
 
 /* Answer somebody who is signed in and may not see this. */
 void gate_forbid(struct http *http, const struct site *site, const struct token *token);

@@ -271,8 +271,9 @@ http_accept(struct http *http)
 	http->is_gate = (http->role[0] != '\0' && strcmp(http->role, "RESPONDER") != 0) ||
 	    http->gate[0] != '\0' || strcmp(http->redirect_status, "401") == 0;
 	http->ended = http->is_gate;
-	/* Caddy asks by a HEAD, or it would give us the body that is for the application. */
-	if (http->gate[0] != '\0' && http->redirect_method[0] != '\0')
+	/* Apache asks for an error document by a GET; Caddy a gate by a HEAD, or it sends the body.
+	 */
+	if (http->is_gate && http->redirect_method[0] != '\0')
 		http->method = http->redirect_method;
 	http->deadline = milliseconds() + LIMIT;
 	http->body_left = expected_body(http);

@@ -32,8 +32,8 @@ struct http {
 	const char *fetch_dest;
 	const char *forwarded, *forwarded_for, *real_ip; /* what a proxy says of its client */
 	const char *role, *apache_role, *gate, *require; /* what a server says that asks a gate */
-	const char *redirect_status; /* of the request before an error document */
-	const char *redirect_method; /* of that one, or of the one that a gate is asked about */
+	/* Of the request that an error document is for, or that a gate is asked about. */
+	const char *redirect_status, *redirect_method;
 	const char *cookies[HTTP_COOKIES_MAX];
 	size_t cookie_count;
 	bool contradictory; /* a header that counts only once came twice and differs */

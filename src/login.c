@@ -403,13 +403,10 @@ post_logout(struct login *login)
 static void
 answer_denied(struct login *login)
 {
-	struct http *http = login->http;
-	const char *method =
-	    http->redirect_method[0] != '\0' ? http->redirect_method : http->method;
 	struct token token;
 
-	if (gate_finds_user(&token, http, login->site, method, login->now))
-		gate_forbid(http, login->site, &token);
+	if (gate_finds_user(&token, login->http, login->site, login->now))
+		gate_forbid(login->http, login->site, &token);
 }
 
 /* Put in a gate's place it lets nobody pass. */

@@ -64,12 +64,12 @@ answer(struct http *http, const struct site *site, struct users *users, time_t n
 		greet(http, site, &token);
 		break;
 	case SESSION_NONE:
-		gate_send_to_login(http, site, http->method);
+		gate_send_to_login(http, site);
 		break;
 	case SESSION_BAD:
 		if (http_is_browser(http)) {
 			site_clear_cookie(site, http);
-			gate_send_to_login(http, site, http->method);
+			gate_send_to_login(http, site);
 			break;
 		}
 		reply_json(http, 400, "Authentication error!");

@@ -85,7 +85,9 @@ class Guarded:
     def _make_files(self, programs, settings):
         for name in ("www/private", "www/staff", "www/app", "sockets", "bin"):
             (self.folder / name).mkdir(parents=True)
-        for name in ("private/file.txt", "staff/file.txt", "public.txt"):
+        (self.folder / "www/.htpostern").mkdir()
+        for name in ("private/file.txt", "staff/file.txt", "public.txt", ".htusers",
+                     ".htpostern/postern.env"):
             (self.folder / "www" / name).write_text("the file\n")
         (self.folder / "www/private/index.html").write_text("the index\n")
         (self.folder / "www/app/page.php").write_bytes(PAGE)

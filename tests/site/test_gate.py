@@ -162,7 +162,7 @@ def test_the_application_is_told_who(server, admin, grace, path):
 
 
 FORGED = {"Remote-User": "root", "Remote_User": "root", "X-Remote-User": "root",
-          "X_Remote_User": "root", "Forwarded": 'for=1.2.3.4;remote_user="root"',
+          "X_Remote_User": "root", "X-Remote_User": "root", "X_Remote-User": "root", "Forwarded": 'for=1.2.3.4;remote_user="root"',
           "Variable-REMOTE_USER": "root", "Authorization": "Basic cm9vdDp4"}
 
 
@@ -295,6 +295,14 @@ def test_no_spelling_of_a_path_passes(server, path):
         assert b"the file" not in reply
         for location in re.findall(rb"(?im)^location: (.*?)\r$", reply):
             assert not location.startswith(b"//") and b"evil" not in location.partition(b"?")[0]
+
+
+@pytest.mark.parametrize("path", ["/.htusers", "/.htpostern/postern.env", "/.htpostern/",
+                                  "/%2ehtusers", "/x/../.htpostern/postern.env"])
+def test_settings_are_for_nobody(server, admin, path):
+    for headers in (PROGRAM, with_cookie(admin)):
+        reply = server.get(path, headers)
+        assert reply.status in (403, 404) and "the file" not in reply.text
 
 
 # -- renewal -----------------------------------------------------------------------------------
