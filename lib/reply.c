@@ -72,6 +72,12 @@ send_with(struct http *http, int code, const char *challenge, const char *type,
 	char line[64];
 
 	text_format(line, sizeof(line), "%d %s", status->code, status->phrase);
+	/* Apache adds what a gate says to the headers of its error document, which has them all. */
+	if (http->apache_role[0] != '\0') {
+		http_clear_headers(http);
+		http_send(http, line, NULL, 0);
+		return;
+	}
 	add_standard(http, style_hash);
 	if (code == 401)
 		http_header(http, "WWW-Authenticate", challenge);

@@ -49,6 +49,7 @@ request(const char *method)
 		.fetch_mode = "",
 		.upgrade = "",
 		.role = "",
+		.apache_role = "",
 		.gate = "",
 		.signals = -1 };
 }
