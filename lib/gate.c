@@ -141,8 +141,8 @@ gate_finds_user(struct token *token, struct http *http, const struct site *site,
 	return session == SESSION_GOOD;
 }
 
-void
-gate_forbid(struct http *http, const struct site *site, const struct token *token)
+static void
+forbid(struct http *http, const struct site *site, const struct token *token)
 {
 	const struct page_slot slots[] = {
 		{ "user", token->user },
@@ -219,7 +219,7 @@ judge(struct gate *gate, const struct site *site, struct users *users, struct ht
 		return;
 	}
 	if (!meets(gate, groups, http, token->user)) {
-		gate_forbid(http, site, token);
+		forbid(http, site, token);
 		return;
 	}
 	if (renew(gate, site, users, http, token, now))
@@ -243,6 +243,22 @@ gate_answer(struct gate *gate, const struct site *site, struct users *users, str
 	} else if (gate_finds_user(&token, http, site, now)) {
 		judge(gate, site, users, http, &token, now);
 	}
+}
+
+void
+gate_explain(struct http *http, const struct site *site, const struct token *token, time_t now)
+{
+	const char *path = site->config.groups;
+	struct groups groups = { 0 };
+	bool groups_known = path[0] == '\0' || groups_read(&groups, path, now, &http->log);
+
+	groups_forget(&groups);
+	if (!token->bearer && !site_sent(site, http))
+		return;
+	if (groups_known)
+		forbid(http, site, token);
+	else
+		reply_error(http, 503, &site->pages);
 }
 
 void

@@ -50,8 +50,9 @@ void gate_send_to_login(struct http *http, const struct site *site);
 /* Is somebody signed in? If not, or if it cannot be told, that is answered. */
 bool gate_finds_user(struct token *token, struct http *http, const struct site *site, time_t now);
 
-/* Answer somebody who is signed in and may not see this. */
-void gate_forbid(struct http *http, const struct site *site, const struct token *token);
+/* Tell somebody who is signed in why the gate said no: Apache leaves that to an error document. */
+void gate_explain(struct http *http, const struct site *site, const struct token *token,
+    time_t now);
 
 void gate_close(struct gate *gate);
 

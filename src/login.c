@@ -406,7 +406,7 @@ answer_denied(struct login *login)
 	struct token token;
 
 	if (gate_finds_user(&token, login->http, login->site, login->now))
-		gate_forbid(login->http, login->site, &token);
+		gate_explain(login->http, login->site, &token, login->now);
 }
 
 /* Put in a gate's place it lets nobody pass. */

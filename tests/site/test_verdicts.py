@@ -306,6 +306,20 @@ def test_an_error_document_tells_who_is_signed_in_that_it_is_not_for_him(login, 
     assert login.fetch(**DENIED, HTTP_COOKIE=good).status == 403
 
 
+def test_an_error_document_says_what_else_the_gate_did_not_like(login, place, good):
+    sent = {**DENIED, "HTTP_COOKIE": good, "REDIRECT_REQUEST_METHOD": "POST"}
+    other = login.fetch(**sent, HTTP_ORIGIN="https://evil.example", **HTML)
+    assert other.status == 403 and "came from another site" in other.text
+    ours = login.fetch(**sent, HTTP_ORIGIN="http://localhost", **HTML)
+    assert ours.status == 403 and "<strong>admin</strong>" in ours.text
+    groups = place[0] / "groups"
+    groups.chmod(0o644)
+    try:
+        assert login.fetch(**sent).status == 503
+    finally:
+        groups.chmod(0o600)
+
+
 def test_an_error_document_reads_no_body(login):
     with login.connect() as connection:
         connection.sendall(fcgi.opening(fcgi.parameters(
