@@ -24,6 +24,8 @@ OWNER = pwd.getpwnam("www-data")
 PAGE = b"<?php " + rb"""
 $body = file_get_contents("php://input");
 header("Content-Type: application/json");
+if (isset($_GET["cookie"]))
+    header("Set-Cookie: own=1");
 echo json_encode(["server" => $_SERVER, "length" => strlen($body), "sha256" => hash("sha256", $body)]);
 """
 
@@ -58,6 +60,8 @@ class Application(http.server.BaseHTTPRequestHandler):
                            "headers": self.headers.items(), "sha256": digest.hexdigest()}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
+        if self.path.endswith("?cookie"):
+            self.send_header("Set-Cookie", "own=1")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text)
@@ -71,6 +75,7 @@ class Application(http.server.BaseHTTPRequestHandler):
 class Guarded:
     """A folder in which a server lives, what it needs beside it, and requests to it."""
     login, logout, welcome = "/login", "/logout", "/welcome"
+    timeout = 30
 
     def __init__(self, programs=PLAIN, **settings):
         # Servers start as root and go on as www-data, who must be able to get there.
@@ -159,7 +164,7 @@ class Guarded:
 
     def request(self, method, path, body=None, headers=PROGRAM, address=None, **more):
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=30, source_address=(address or next(ADDRESSES), 0),
+            "127.0.0.1", self.port, timeout=self.timeout, source_address=(address or next(ADDRESSES), 0),
             context=ssl._create_unverified_context())
         headers = {"Host": "example.org", **headers}
         SEEN.remember(headers.items(), body)
@@ -183,6 +188,15 @@ class Guarded:
         assert reply.status == 200, reply.text
         return "__Host-token=" + reply.token
 
+    def plain(self, method, path, headers):
+        """A request without TLS; its reply."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.plain_port, timeout=30)
+        SEEN.remember(headers.items())
+        connection.request(method, path, None, headers)
+        reply = Reply(connection.getresponse())
+        connection.close()
+        return reply
+
     def raw(self, text):
         """Send bytes as they are; everything that comes back."""
         with socket.create_connection(("127.0.0.1", self.port), 30) as plain:
@@ -197,6 +211,7 @@ class Guarded:
 class Lighttpd(Guarded):
     name = "lighttpd"
     keeps_cookie = False  # of a pass
+    own_errors_name_the_user = False
 
     def __init__(self, **more):
         super().__init__(**more)
