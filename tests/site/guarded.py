@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import socket
 import ssl
@@ -275,4 +276,57 @@ class Caddy(Guarded):
                              user=OWNER.pw_uid, group=OWNER.pw_gid, extra_groups=[]))
 
 
-SERVERS = [Lighttpd, Nginx, Caddy]
+class Apache(Guarded):
+    """Debian's own Apache, with a site of deploy/ and the modules that it names."""
+    MODULES = ("mpm_event access_compat alias auth_basic authn_core authn_file authz_core authz_host "
+               "authz_user autoindex deflate dir env filter mime negotiation reqtimeout setenvif "
+               "status").split()  # as they are enabled when it is installed
+
+    def serve(self, name, replacements):
+        site = self.configure(name, {
+            "*:80": "127.0.0.1:%d" % self.plain_port, "*:443": "127.0.0.1:%d" % self.port,
+            "/etc/letsencrypt/live/example.org/fullchain.pem": self.folder / "cert.pem",
+            "/etc/letsencrypt/live/example.org/privkey.pem": self.folder / "key.pem",
+            "/var/www/html": self.folder / "www", **replacements})
+        root, run = self.folder / "apache2", self.folder / "run"
+        for folder in ("mods-enabled", "conf-enabled", "sites-enabled"):
+            (root / folder).mkdir(parents=True)
+        run.mkdir()
+        os.chown(run, OWNER.pw_uid, OWNER.pw_gid)
+        for copied in ("apache2.conf", "mods-available"):
+            (root / copied).symlink_to(pathlib.Path("/etc/apache2") / copied)
+        (root / "ports.conf").write_text("Listen 127.0.0.1:%d\nListen 127.0.0.1:%d\n"
+                                         % (self.port, self.plain_port))
+        (root / "conf-enabled/paths.conf").write_text(
+            'ServerName example.org\n<IfModule mod_fcgid.c>\nFcgidIPCDir "%s/fcgid"\n'
+            'FcgidProcessTableFile "%s/fcgid-table"\n'
+            # Else it waits longer and longer before it starts again what a test has killed.
+            'FcgidSpawnScoreUpLimit 1000\nFcgidZombieScanInterval 1\n</IfModule>\n' % (run, run))
+        (root / "sites-enabled/site.conf").symlink_to(site)
+        more = re.search(r"(?m)^#\ta2enmod (.*)$", site.read_text()).group(1).split()
+        environment = {
+            "APACHE_CONFDIR": root, "APACHE_RUN_USER": OWNER.pw_name,
+            "APACHE_RUN_GROUP": OWNER.pw_name, "APACHE_PID_FILE": run / "pid",
+            "APACHE_RUN_DIR": run, "APACHE_LOCK_DIR": run, "APACHE_LOG_DIR": run}
+        subprocess.run(["/usr/sbin/a2enmod", "-q", *self.MODULES, *more], check=True,
+                       env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+        self.wait(self.start(["/usr/sbin/apache2", "-DFOREGROUND", "-d", root], environment))
+
+
+class ApacheFcgid(Apache):
+    name = "apache"
+    keeps_cookie = True
+    # An error page of Apache's own carries all that the gate has said, to whom it is about.
+    own_errors_name_the_user = True
+    timeout = 90  # it tries for a minute to start a program that is not there
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.serve("apache-fcgid.conf", {
+            "/usr/lib/cgi-bin/postern": self.folder / "bin",
+            "/etc/postern/postern.env": self.env, "/run/php/php-fpm.sock": self.php,
+            "http://127.0.0.1:3000/": "http://127.0.0.1:%d/" % self.application.server_port,
+        })
+
+
+SERVERS = [Lighttpd, ApacheFcgid, Nginx, Caddy]

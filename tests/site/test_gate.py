@@ -509,3 +509,51 @@ def test_wrong_settings_are_no_pass(server, name, value):
                 assert other.get(path, headers).status not in range(200, 300)
     finally:
         other.stop()
+
+
+# -- Apache alone ------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def apache():
+    running = guarded.ApacheFcgid()
+    yield running
+    running.stop()
+
+
+def test_no_file_htaccess_opens_the_gate_of_apache(apache):
+    for text in ("Satisfy Any\nRequire all granted\n", "FcgidAccessCheckerAuthoritative Off\n",
+                 "SetHandler server-status\n", "this is nonsense\n"):
+        for folder in ("www", "www/private", "www/app"):
+            path = apache.folder / folder / ".htaccess"
+            path.write_text(text)
+            assert [apache.get(kind).status for kind in KINDS] == [401] * 3
+            path.unlink()
+
+
+class Careless(guarded.ApacheFcgid):
+    """Somebody has written into the folder above that one of several ways in is enough."""
+
+    def configure(self, name, replacements):
+        path = super().configure(name, replacements)
+        folder = '<Directory "%s/www">\n' % self.folder
+        assert folder in path.read_text()
+        path.write_text(path.read_text().replace(folder, folder + "Satisfy Any\n"))
+        return path
+
+
+def test_satisfy_any_above_does_not_open_the_gate_of_apache():
+    careless = Careless()
+    try:
+        for kind in KINDS:
+            reply = careless.get(kind)
+            assert (reply.status, reply.text) == (401, '{"message":"Please login"}')
+    finally:
+        careless.stop()
+
+
+def test_what_answers_for_the_gate_of_apache_signs_nobody_in(apache):
+    """Else a slow sign-in there would hold up who is to be sent to the login page."""
+    for path in ("/denied", "/denied/", "/denied/login", "/denied/login.fcgi", "/denied/../denied/login",
+                 "/denied?/login", "/denied%2flogin"):
+        reply = apache.post(path, "username=admin&password=password")
+        assert reply.status == 404 and "Set-Cookie" not in reply.headers
