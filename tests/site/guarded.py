@@ -329,4 +329,21 @@ class ApacheFcgid(Apache):
         })
 
 
+class ApacheProxy(Apache):
+    """The pages alone: the programs are started by somebody else, as systemd would, on sockets."""
+    name = "apache-proxy"
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        for name in ("login", "welcome"):
+            with socket.socket(socket.AF_UNIX) as listener:
+                path = self.folder / "sockets" / (name + ".socket")
+                listener.bind(str(path))
+                os.chown(path, OWNER.pw_uid, OWNER.pw_gid)
+                listener.listen(1024)
+                self.start([self.folder / "bin" / (name + ".fcgi")], stdin=listener,
+                           user=OWNER.pw_uid, group=OWNER.pw_gid, extra_groups=[])
+        self.serve("apache-proxy.conf", {"/run/postern": self.folder / "sockets"})
+
+
 SERVERS = [Lighttpd, ApacheFcgid, Nginx, Caddy]

@@ -557,3 +557,50 @@ def test_what_answers_for_the_gate_of_apache_signs_nobody_in(apache):
                  "/denied?/login", "/denied%2flogin"):
         reply = apache.post(path, "username=admin&password=password")
         assert reply.status == 404 and "Set-Cookie" not in reply.headers
+
+
+@pytest.fixture(scope="module")
+def proxy():
+    running = guarded.ApacheProxy()
+    yield running
+    running.stop()
+
+
+def test_the_pages_through_mod_proxy_fcgi(proxy):
+    assert is_sent_to_login(proxy.get("/welcome?a=b", BROWSER), "/welcome?a=b")
+    reply = proxy.get("/welcome")
+    assert (reply.status, reply.text) == (401, '{"message":"Please login"}')
+    assert reply.headers.get_all("WWW-Authenticate") == ['Bearer realm="postern"']
+    assert proxy.get("/login?next=/a", BROWSER).status == 200
+    assert proxy.post("/login", "username=admin&password=wrong").status == 401
+    back = proxy.post("/login", "username=admin&password=password&next=/a%3Fb", BROWSER)
+    assert back.status == 303 and back.headers["Location"] == "/a?b"
+    assert "Secure" in back.headers["Set-Cookie"]
+    cookie = proxy.sign_in()
+    page = proxy.get("/welcome", with_cookie(cookie, BROWSER))
+    assert page.status == 200 and "admin" in page.text
+    assert proxy.request("HEAD", "/welcome", headers=with_cookie(cookie)).status == 200
+    bearer = {**PROGRAM, "Authorization": "Bearer " + cookie.partition("=")[2]}
+    assert proxy.get("/welcome", bearer).text == '{"message":"Have a good day"}'
+    assert "invalid_token" in proxy.get("/welcome", {**PROGRAM, "Authorization": "Bearer x.y.z"}) \
+        .headers["WWW-Authenticate"]
+    assert proxy.get("/logout", with_cookie(cookie, BROWSER)).status == 200
+    assert proxy.post("/logout", "", {**with_cookie(cookie), "Origin": "https://evil.example"}).status == 403
+    assert proxy.post("/logout", "", with_cookie(cookie)).status == 200
+    assert proxy.get("/welcome", with_cookie(cookie)).status == 400
+    assert proxy.get("/loginx").status == 404
+    assert proxy.get("/login/../welcome").status == 401
+
+
+def test_bodies_through_mod_proxy_fcgi(proxy):
+    fields = b"username=admin&password=password"
+    form = {**PROGRAM, "Content-Type": "application/x-www-form-urlencoded"}
+    assert proxy.request("POST", "/login", iter([fields[:9], fields[9:]]), form,
+                         encode_chunked=True).status == 200
+    for body in (b"x" * 3000000, iter([b"x" * 1000000] * 3)):
+        try:
+            assert proxy.request("POST", "/login", body, form,
+                                 encode_chunked=not isinstance(body, bytes)).status == 413
+        except (ConnectionError, ssl.SSLError):
+            pass  # it closes before all of it was sent
+    assert proxy.post("/login", fields).status == 200
