@@ -77,6 +77,8 @@ class Guarded:
     """A folder in which a server lives, what it needs beside it, and requests to it."""
     login, logout, welcome = "/login", "/logout", "/welcome"
     timeout = 30
+    own_errors_name_the_user = False
+    redirects_itself = False  # with headers of its own
 
     def __init__(self, programs=PLAIN, **settings):
         # Servers start as root and go on as www-data, who must be able to get there.
@@ -212,7 +214,6 @@ class Guarded:
 class Lighttpd(Guarded):
     name = "lighttpd"
     keeps_cookie = False  # of a pass
-    own_errors_name_the_user = False
 
     def __init__(self, **more):
         super().__init__(**more)
@@ -233,6 +234,7 @@ class Lighttpd(Guarded):
 class Nginx(Guarded):
     name = "nginx"
     keeps_cookie = True
+    redirects_itself = True
 
     def __init__(self, **more):
         super().__init__(**more)
