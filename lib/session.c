@@ -47,7 +47,7 @@ session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy
 	return true;
 }
 
-/* -- how it begins, goes on and ends ------------------------------------------------------ */
+/* -- how it begins and goes on --------------------------------------------------------- */
 
 static bool
 new_sid(char out[static TOKEN_SID_SIZE])
@@ -121,17 +121,6 @@ session_renew(char out[static TOKEN_SIZE], long *seconds, const struct session_p
 	    sign(out, seconds, policy, &renewed, hash, now);
 }
 
-bool
-session_end(const struct session_policy *policy, const struct token *token, bool everywhere,
-    time_t now, const struct log *log)
-{
-	/* A token renewed at this moment is over within one lifetime. */
-	const time_t until = now + 2 * policy->config->token_ttl;
-
-	return everywhere ? state_end_user(policy->state, token->user, now, until, log)
-			  : state_end_session(policy->state, token->sid, now, until, log);
-}
-
 /* -- is somebody in one? ------------------------------------------------------------------ */
 
 /* What the cookies seen so far amount to. */
@@ -170,21 +159,6 @@ look_at(struct found *found, const struct session_policy *policy, const char *te
 		found->token = token;
 }
 
-static void
-look_at_cookies(struct found *found, const struct session_policy *policy, const struct http *http,
-    time_t now)
-{
-	char value[COOKIE_VALUE_SIZE];
-
-	for (size_t i = 0; i < http->cookie_count; i++) {
-		const char *at = http->cookies[i];
-
-		while (cookie_next(&at, policy->config->cookie, value))
-			look_at(found, policy, value, now, &http->log);
-	}
-	secret_wipe(value, sizeof(value));
-}
-
 /* The token of `Bearer TOKEN` (RFC 6750, section 2.1), or NULL: another scheme is not ours. */
 static const char *
 bearer(const char *authorization)
@@ -202,8 +176,15 @@ static enum session
 judge(struct found *found, const struct session_policy *policy, const struct http *http, time_t now)
 {
 	const char *bearer_token = bearer(http->authorization);
+	char value[COOKIE_VALUE_SIZE];
 
-	look_at_cookies(found, policy, http, now);
+	for (size_t i = 0; i < http->cookie_count; i++) {
+		const char *at = http->cookies[i];
+
+		while (cookie_next(&at, policy->config->cookie, value))
+			look_at(found, policy, value, now, &http->log);
+	}
+	secret_wipe(value, sizeof(value));
 	/* What a gate guards may use that header for itself. */
 	if (found->seen > 0 && http->is_gate)
 		bearer_token = NULL;
@@ -238,4 +219,79 @@ session_check(struct token *token, const struct session_policy *policy, const st
 	else if (session != SESSION_NONE && session != SESSION_UNKNOWN)
 		log_event(&http->log, "token_bad", "ip=%s reason=%s", http->remote_addr, found.why);
 	return session;
+}
+
+/* -- how it ends -------------------------------------------------------------------------- */
+
+/* What session_end() is about. */
+struct ending {
+	const struct session_policy *policy;
+	const struct http *http;
+	bool everywhere;
+	time_t now;
+	size_t ended;
+};
+
+/* When no token of a session can be good any more, not even one that is renewed just now. */
+static time_t
+over_at(const struct ending *ending, const struct token *token)
+{
+	const struct config *config = ending->policy->config;
+	time_t last = ending->now + config->token_ttl;
+
+	if (ending->everywhere)
+		return ending->now + config->session_ttl;
+	return (token->expires > last ? token->expires : last) + config->token_ttl;
+}
+
+/* End the session of a token, if it is good. 0, or a status. */
+static int
+end_one(struct ending *ending, const char *text)
+{
+	const struct session_policy *policy = ending->policy;
+	const struct token_rules rules = rules_at(policy, ending->now);
+	const struct log *log = &ending->http->log;
+	char quoted[LOG_TEXT_SIZE];
+	struct token token;
+	const char *why;
+	enum state_verdict verdict;
+	bool done;
+
+	if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &why))
+		return strcmp(why, TOKEN_MEMORY) == 0 ? 500 : 0;
+	verdict =
+	    state_session(policy->state, token.sid, token.user, token.auth_time, ending->now, log);
+	if (verdict != STATE_OPEN)
+		return verdict == STATE_ENDED ? 0 : 503;
+	done = ending->everywhere
+	    ? state_end_user(policy->state, token.user, ending->now, over_at(ending, &token), log)
+	    : state_end_session(policy->state, token.sid, ending->now, over_at(ending, &token),
+		  log);
+	if (!done)
+		return 503;
+	ending->ended++;
+	log_event(log, ending->everywhere ? "logout_everywhere" : "logout", "user=%s ip=%s",
+	    log_text(quoted, token.user), ending->http->remote_addr);
+	return 0;
+}
+
+int
+session_end(size_t *ended, const struct session_policy *policy, const struct http *http,
+    bool everywhere, time_t now)
+{
+	struct ending ending = { policy, http, everywhere, now, 0 };
+	const char *bearer_token = bearer(http->authorization);
+	char value[COOKIE_VALUE_SIZE];
+	int status = bearer_token != NULL ? end_one(&ending, bearer_token) : 0;
+
+	/* All of them: another site may have planted one, or many, beside the one that is meant. */
+	for (size_t i = 0; i < http->cookie_count; i++) {
+		const char *at = http->cookies[i];
+
+		while (status == 0 && cookie_next(&at, policy->config->cookie, value))
+			status = end_one(&ending, value);
+	}
+	secret_wipe(value, sizeof(value));
+	*ended = ending.ended;
+	return status;
 }

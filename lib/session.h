@@ -81,8 +81,12 @@ bool session_is_due(const struct session_policy *policy, const struct token *tok
 bool session_renew(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
     const struct token *token, const char *hash, time_t now);
 
-/* End the session, or every session of its user. False on a fault: the log knows. */
-bool session_end(const struct session_policy *policy, const struct token *token, bool everywhere,
-    time_t now, const struct log *log);
+/*
+ * End the session of every good token that the request brings, in cookies or in Authorization, or
+ * every session of their users. 0, with how many were `ended`: the log names each; or the status
+ * that says why it cannot be done, 500 or 503.
+ */
+int session_end(size_t *ended, const struct session_policy *policy, const struct http *http,
+    bool everywhere, time_t now);
 
 #endif

@@ -18,6 +18,7 @@ static bool
 load(struct site *site, time_t now)
 {
 	char reason[PAGE_WHY_SIZE];
+	struct state *state;
 
 	if (!config_load(&site->config, now, site->why))
 		return false;
@@ -25,12 +26,13 @@ load(struct site *site, time_t now)
 		text_format(site->why, sizeof(site->why), "POSTERN_PAGES: %s", reason);
 		return false;
 	}
-	state_free(site->state);
-	if ((site->state = state_new(site->config.state)) == NULL) {
+	state_free(site->policy.state);
+	site->policy.state = NULL;
+	if ((state = state_new(site->config.state)) == NULL) {
 		text_copy(site->why, sizeof(site->why), "out of memory");
 		return false;
 	}
-	if (!session_policy(&site->policy, &site->config, site->state)) {
+	if (!session_policy(&site->policy, &site->config, state)) {
 		text_copy(site->why, sizeof(site->why), "OpenSSL cannot make an HMAC-SHA-256");
 		return false;
 	}
@@ -226,6 +228,6 @@ void
 site_close(struct site *site)
 {
 	pages_forget(&site->pages);
-	state_free(site->state);
+	state_free(site->policy.state);
 	secret_wipe(site, sizeof(*site));
 }

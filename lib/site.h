@@ -17,7 +17,6 @@
 struct site {
 	struct config config;
 	struct session_policy policy;
-	struct state *state;
 	struct pages pages; /* the built-in ones while the settings are wrong */
 	bool ready;
 	time_t tried, told; /* when the settings were read, and a request's log heard of them */

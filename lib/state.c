@@ -18,6 +18,10 @@ enum {
 	SLOTS = 8,   /* of a row */
 	ENDED_MAX = 131072,
 	SWEEP = 16, /* old entries that are looked at for each new one */
+	/* Seconds: how far apart requests are that come at once; how far a clock is ahead for a
+	   while. */
+	SLACK = 60,
+	DAY = 86400,
 	NAME_SIZE = 2 + TEXT_NAME_SIZE,
 };
 
@@ -47,18 +51,25 @@ static const struct store_kind tries = {
 	.max = 16 << 20,
 };
 
-/* The slot of the key, else the one that will be empty soonest. */
+/*
+ * The slot of the key, else, emptied, the one that will be empty soonest; but one that is later
+ * than any try can make it goes first: the clock was ahead.
+ */
 static struct slot *
-find_slot(struct slot slots[static SLOTS], const unsigned char key[static STATE_KEY_BYTES])
+find_slot(struct slot slots[static SLOTS], const unsigned char key[static STATE_KEY_BYTES],
+    time_t latest)
 {
 	struct slot *soonest = slots;
 
 	for (size_t i = 0; i < SLOTS; i++) {
 		if (memcmp(slots[i].key, key, STATE_KEY_BYTES) == 0)
 			return &slots[i];
-		if (slots[i].empty_at < soonest->empty_at)
+		if (soonest->empty_at <= latest &&
+		    (slots[i].empty_at > latest || slots[i].empty_at < soonest->empty_at))
 			soonest = &slots[i];
 	}
+	*soonest = (struct slot){ .empty_at = 0 };
+	memcpy(soonest->key, key, STATE_KEY_BYTES);
 	return soonest;
 }
 
@@ -72,17 +83,15 @@ look_up(struct change *change, struct place *place, const struct state_bucket *b
 	row += bucket->kind * ROWS;
 	*place = (struct place){ { (unsigned char)(row >> 8), (unsigned char)row }, .level = now };
 	if (change->rc == 0)
-		change->rc = mdb_get(change->txn, change->database, &key, &value);
+		change->rc = mdb_get(change->txn, change->store->database, &key, &value);
 	if (change->rc == 0 && value.mv_size == sizeof(place->slots))
 		memcpy(place->slots, value.mv_data, sizeof(place->slots));
 	if (change->rc == MDB_NOTFOUND)
 		change->rc = 0;
-	place->slot = find_slot(place->slots, bucket->key);
-	if (memcmp(place->slot->key, bucket->key, STATE_KEY_BYTES) != 0)
-		memcpy(place->slot->key, bucket->key, STATE_KEY_BYTES);
-	else if (place->slot->empty_at > now)
+	place->slot = find_slot(place->slots, bucket->key, full + SLACK);
+	if (place->slot->empty_at > now)
 		place->level = place->slot->empty_at;
-	place->ahead = place->level > full;
+	place->ahead = place->level > full + SLACK;
 	if (place->ahead)
 		place->level = full;
 }
@@ -95,7 +104,7 @@ store_level(struct change *change, struct place *place, time_t level)
 
 	place->slot->empty_at = level;
 	if (change->rc == 0)
-		change->rc = mdb_put(change->txn, change->database, &key, &value, 0);
+		change->rc = mdb_put(change->txn, change->store->database, &key, &value, 0);
 }
 
 bool
@@ -172,7 +181,7 @@ put_entry(struct change *change, char of, const char *text, struct entry entry)
 	MDB_val key = key_of(name, of, text), value = { sizeof(entry), &entry };
 
 	if (change->rc == 0)
-		change->rc = mdb_put(change->txn, change->database, &key, &value, 0);
+		change->rc = mdb_put(change->txn, change->store->database, &key, &value, 0);
 }
 
 static void
@@ -199,7 +208,7 @@ read_entry(struct change *change, char of, const char *text, struct entry *entry
 	*entry = (struct entry){ 0 };
 	if (change->rc != 0)
 		return false;
-	change->rc = mdb_get(change->txn, change->database, &key, &value);
+	change->rc = mdb_get(change->txn, change->store->database, &key, &value);
 	if (change->rc == 0 && value.mv_size == sizeof(*entry)) {
 		memcpy(entry, value.mv_data, sizeof(*entry));
 		return true;
@@ -222,9 +231,9 @@ ended_until(struct change *change, const char *user)
 	return of_user.at > of_all.at ? of_user.at : of_all.at;
 }
 
-/* Delete what may be forgotten among the `most` entries from `key` on, in a circle. */
+/* Delete what was over at `then` among the `most` entries from `key` on, in a circle. */
 static void
-sweep(struct change *change, MDB_val key, size_t most, time_t now)
+sweep(struct change *change, MDB_val key, size_t most, time_t then)
 {
 	MDB_cursor_op step = MDB_SET_RANGE;
 	MDB_cursor *cursor;
@@ -232,15 +241,19 @@ sweep(struct change *change, MDB_val key, size_t most, time_t now)
 	MDB_val value;
 
 	if (change->rc == 0)
-		change->rc = mdb_cursor_open(change->txn, change->database, &cursor);
+		change->rc = mdb_cursor_open(change->txn, change->store->database, &cursor);
 	for (; change->rc == 0 && most > 0; most--, step = MDB_NEXT) {
 		change->rc = mdb_cursor_get(cursor, &key, &value, step);
 		if (change->rc == MDB_NOTFOUND)
 			change->rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
 		if (change->rc != 0)
 			break;
+		if (value.mv_size != sizeof(entry)) {
+			change->rc = MDB_CORRUPTED;
+			break;
+		}
 		memcpy(&entry, value.mv_data, sizeof(entry));
-		if (entry.until < now)
+		if (entry.until < then)
 			change->rc = mdb_cursor_del(cursor, 0);
 	}
 }
@@ -252,7 +265,7 @@ entries(struct change *change)
 	MDB_stat stat = { 0 };
 
 	if (change->rc == 0)
-		change->rc = mdb_stat(change->txn, change->database, &stat);
+		change->rc = mdb_stat(change->txn, change->store->database, &stat);
 	return stat.ms_entries;
 }
 
@@ -263,7 +276,12 @@ add_entry(struct change *change, char of, const char *text, struct entry entry, 
 	char name[NAME_SIZE];
 	MDB_val key = key_of(name, of, text);
 
-	sweep(change, key, entries(change) < ENDED_MAX ? SWEEP : ENDED_MAX, now);
+	/* A clock may be ahead for a while: what seems to be over is kept as long as there is room.
+	 */
+	if (entries(change) < ENDED_MAX)
+		sweep(change, key, SWEEP, now - DAY);
+	else
+		sweep(change, key, ENDED_MAX, now);
 	if (entries(change) >= ENDED_MAX)
 		change->rc = MDB_MAP_FULL;
 	put_entry(change, of, text, entry);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,12 +25,15 @@ static int
 open_env(MDB_env **env, const struct store_kind *kind, const char *path)
 {
 	const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD;
-	int rc = mdb_env_create(env);
+	int dead, rc = mdb_env_create(env);
 
 	if (rc == 0)
 		rc = mdb_env_set_mapsize(*env, kind->max);
 	if (rc == 0)
 		rc = mdb_env_open(*env, path, kind->synced ? flags : flags | MDB_NOSYNC, 0600);
+	/* Readers that were killed leave no room for others. */
+	if (rc == 0)
+		rc = mdb_reader_check(*env, &dead);
 	return rc;
 }
 
@@ -75,9 +79,14 @@ walk(const struct store_kind *kind, const char *path)
 static void
 look(const struct store_kind *kind, const char *path)
 {
-	const struct rlimit limit = { WALK_SECONDS, WALK_SECONDS + 1 };
-	int rc = setrlimit(RLIMIT_CPU, &limit) == 0 ? walk(kind, path) : errno;
+	struct rlimit limit;
+	int rc;
 
+	if (getrlimit(RLIMIT_CPU, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max < WALK_SECONDS ? limit.rlim_max : WALK_SECONDS;
+		setrlimit(RLIMIT_CPU, &limit);
+	}
+	rc = walk(kind, path);
 	if (rc == MDB_READERS_FULL)
 		rc = EAGAIN;
 	/* LMDB's other errors are negative, those of the system are not. */
@@ -158,21 +167,47 @@ reserve_lock_file(const char *path)
 	return rc;
 }
 
+/* Fill in what others would open now. */
+static bool
+identify(const struct store *store, struct stat files[static 2])
+{
+	static const char *const suffixes[] = { "", "-lock" };
+	char path[PATH_SIZE];
+	bool there = true;
+
+	for (size_t i = 0; i < COUNT(suffixes) && there; i++)
+		there = text_format(path, sizeof(path), "%s/%s%s", store->folder, store->kind->file,
+			    suffixes[i]) &&
+		    stat(path, &files[i]) == 0;
+	return there;
+}
+
+/* Are the open files still those that others would open, and have they not been cut? */
+static bool
+is_current(struct store *store)
+{
+	struct stat now[2];
+	bool same = store->env != NULL && identify(store, now);
+
+	for (size_t i = 0; i < COUNT(now) && same; i++)
+		same = now[i].st_ino == store->files[i].st_ino &&
+		    now[i].st_dev == store->files[i].st_dev &&
+		    now[i].st_size >= store->files[i].st_size;
+	if (same)
+		memcpy(store->files, now, sizeof(now));
+	return same;
+}
+
 static int
 open_database(struct store *store, size_t *entries)
 {
 	MDB_stat stat = { 0 };
-	struct stat file;
 	MDB_txn *txn;
-	int fd, dead, rc = mdb_env_get_fd(store->env, &fd);
+	int rc = identify(store, store->files) ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn)
+					       : ENOENT;
 
-	if (rc == 0 && fstat(fd, &file) != 0)
-		rc = errno;
-	/* Readers that were killed would keep old pages from being used again. */
-	if (rc != 0 || (rc = mdb_reader_check(store->env, &dead)) != 0 ||
-	    (rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn)) != 0)
+	if (rc != 0)
 		return rc;
-	store->file = file;
 	if ((rc = mdb_dbi_open(txn, NULL, 0, &store->database)) == 0)
 		rc = mdb_stat(txn, store->database, &stat);
 	*entries = stat.ms_entries;
@@ -185,9 +220,16 @@ open_database(struct store *store, size_t *entries)
 static struct change
 begin(struct store *store, bool write, const struct log *log)
 {
-	struct change change = { .store = store, .log = log, .database = store->database };
+	struct change change = { .store = store, .log = log };
+	const unsigned flags = write ? 0 : MDB_RDONLY;
+	int dead;
 
-	change.rc = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &change.txn);
+	/* Readers that were killed would also keep old pages from being used again. */
+	if (write)
+		mdb_reader_check(store->env, &dead);
+	change.rc = mdb_txn_begin(store->env, NULL, flags, &change.txn);
+	if (change.rc == MDB_READERS_FULL && mdb_reader_check(store->env, &dead) == 0)
+		change.rc = mdb_txn_begin(store->env, NULL, flags, &change.txn);
 	return change;
 }
 
@@ -225,35 +267,39 @@ open_store(struct store *store, const char *path, time_t now, const struct log *
 	return rc;
 }
 
-/* Is the open file still the one that others would open, and has it not been cut? */
-static bool
-is_current(struct store *store, const char *path)
+/* Only one process at a time may find out that a file is damaged. A descriptor to close, or -1. */
+static int
+lock_folder(const struct store *store)
 {
-	struct stat file;
+	char lock[PATH_SIZE];
+	int fd;
 
-	if (store->env == NULL || stat(path, &file) != 0 || file.st_ino != store->file.st_ino ||
-	    file.st_dev != store->file.st_dev || file.st_size < store->file.st_size)
-		return false;
-	store->file = file;
-	return true;
+	if (!text_format(lock, sizeof(lock), "%s/lock", store->folder)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
-/* Have it open. Of several processes only one at a time may find out that it is damaged. */
 static int
 ensure_open(struct store *store, time_t now, const struct log *log)
 {
-	char path[PATH_SIZE], lock[PATH_SIZE];
+	char path[PATH_SIZE];
 	int rc, fd;
 
-	if (!text_format(path, sizeof(path), "%s/%s", store->folder, store->kind->file) ||
-	    !text_format(lock, sizeof(lock), "%s/lock", store->folder))
-		return ENAMETOOLONG;
-	if (is_current(store, path))
+	if (is_current(store))
 		return 0;
 	store_close(store);
-	if ((fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
+	if (!text_format(path, sizeof(path), "%s/%s", store->folder, store->kind->file))
+		return ENAMETOOLONG;
+	if ((fd = lock_folder(store)) < 0)
 		return errno;
-	rc = flock(fd, LOCK_EX) == 0 ? open_store(store, path, now, log) : errno;
+	rc = open_store(store, path, now, log);
 	close(fd);
 	return rc;
 }
@@ -261,10 +307,32 @@ ensure_open(struct store *store, time_t now, const struct log *log)
 struct change
 store_begin(struct store *store, bool write, time_t now, const struct log *log)
 {
-	int rc = ensure_open(store, now, log);
+	struct change change = { .store = store, .log = log };
 
-	return rc == 0 ? begin(store, write, log)
-		       : (struct change){ .store = store, .log = log, .rc = rc };
+	while ((change.rc = ensure_open(store, now, log)) == 0) {
+		change = begin(store, write, log);
+		/* Whoever waited to write may have a file by now that others no longer open. */
+		if (!write || change.rc != 0 || is_current(store))
+			break;
+		mdb_txn_abort(change.txn);
+		store_close(store);
+	}
+	return change;
+}
+
+/* The walk has seen no damage, and yet there is some. */
+static void
+put_aside_current(struct store *store, const struct log *log)
+{
+	char path[PATH_SIZE];
+	int fd = lock_folder(store);
+
+	if (fd < 0)
+		return;
+	if (is_current(store) &&
+	    text_format(path, sizeof(path), "%s/%s", store->folder, store->kind->file))
+		put_aside(store->kind, path, log);
+	close(fd);
 }
 
 bool
@@ -274,6 +342,8 @@ store_finish(struct change *change)
 		return true;
 	log_event(change->log, "state", "file=%s reason=\"%s\"", change->store->kind->file,
 	    mdb_strerror(change->rc));
+	if (change->rc == MDB_CORRUPTED || change->rc == MDB_PAGE_NOTFOUND)
+		put_aside_current(change->store, change->log);
 	store_close(change->store);
 	return false;
 }

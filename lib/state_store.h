@@ -32,7 +32,7 @@ struct store {
 	const char *folder;
 	struct MDB_env *env; /* NULL while it is not open */
 	unsigned database;
-	struct stat file; /* what is open */
+	struct stat files[2]; /* what is open: its own, and LMDB's lock file, which goes with it */
 };
 
 /* A transaction: steps are taken while `rc` is 0, and one that goes wrong sets it. */
@@ -40,16 +40,15 @@ struct change {
 	struct store *store;
 	const struct log *log;
 	struct MDB_txn *txn; /* NULL when it could not begin */
-	unsigned database;
-	int rc; /* an errno or an error of LMDB */
+	int rc;              /* an errno or an error of LMDB */
 };
 
-/* Begin a transaction; one that only reads waits for nobody. */
+/* Begin a transaction; one that only reads waits for no writer. */
 struct change store_begin(struct store *store, bool write, time_t now, const struct log *log);
 
 /*
  * End it: keep what was written, or undo it all if a step went wrong. False when one did: the
- * log says what, and the store is closed, to be opened again.
+ * log says what, and the store is closed, to be opened again; or, if it was damage, begun anew.
  */
 bool store_finish(struct change *change);
 

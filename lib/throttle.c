@@ -18,22 +18,31 @@ static const struct limit {
 	[DEVICE] = { 10, 10 * 60, true },
 };
 
-/* Write what of an address counts. */
-static void
-network_of(char out[static INET6_ADDRSTRLEN], const char *address)
+bool
+throttle_network(char out[static THROTTLE_NETWORK_SIZE], const char *address)
 {
-	struct in6_addr six;
-	struct in_addr four;
+	/* IPv4 in IPv6: RFC 4291, section 2.5.5.2, and, of a translator, RFC 6052, section 2.1. */
+	static const unsigned char mapped[12] = { [10] = 0xff, 0xff },
+				   translated[12] = { 0, 0x64, 0xff, 0x9b };
+	unsigned char bytes[16];
 
-	if (inet_pton(AF_INET6, address, &six) == 1 && IN6_IS_ADDR_V4MAPPED(&six)) {
-		memcpy(&four, six.s6_addr + 12, sizeof(four));
-		inet_ntop(AF_INET, &four, out, INET6_ADDRSTRLEN);
-	} else if (inet_pton(AF_INET6, address, &six) == 1) {
-		memset(six.s6_addr + 8, 0, 8);
-		inet_ntop(AF_INET6, &six, out, INET6_ADDRSTRLEN);
-	} else {
-		text_copy(out, INET6_ADDRSTRLEN, address);
+	/* Of a link-local address Apache also names the interface: fe80::1%eth0. */
+	if (!text_copy(out, THROTTLE_NETWORK_SIZE, address))
+		return false;
+	out[strcspn(out, "%")] = '\0';
+	if (inet_pton(AF_INET, out, bytes) == 1)
+		return true;
+	if (inet_pton(AF_INET6, out, bytes) != 1) {
+		out[0] = '\0';
+		return false;
 	}
+	if (memcmp(bytes, mapped, 12) == 0 || memcmp(bytes, translated, 12) == 0) {
+		inet_ntop(AF_INET, bytes + 12, out, THROTTLE_NETWORK_SIZE);
+	} else {
+		memset(bytes + 8, 0, 8);
+		inet_ntop(AF_INET6, bytes, out, THROTTLE_NETWORK_SIZE);
+	}
+	return true;
 }
 
 /* Add the bucket of a name, or none, and something that has no newline in it, or nothing. */
@@ -44,7 +53,7 @@ add(struct throttle *throttle, unsigned kind, const unsigned char key[static SEC
 	const struct limit *limit = &limits[kind];
 	struct state_bucket *bucket = &throttle->buckets[throttle->count++];
 	unsigned char digest[SECRET_DIGEST_BYTES], name_digest[SECRET_DIGEST_BYTES];
-	char hex[2 * SECRET_DIGEST_BYTES + 1], text[sizeof(hex) + INET6_ADDRSTRLEN + 64];
+	char hex[2 * SECRET_DIGEST_BYTES + 1], text[sizeof(hex) + THROTTLE_NETWORK_SIZE + 16];
 
 	*bucket = (struct state_bucket){
 		.kind = kind,
@@ -65,18 +74,13 @@ add(struct throttle *throttle, unsigned kind, const unsigned char key[static SEC
 
 bool
 throttle_begin(struct throttle *throttle, const unsigned char key[static SECRET_DIGEST_BYTES],
-    const char *name, const char *address, const char *device)
+    const char *name, const char *network, const char *device)
 {
-	char network[INET6_ADDRSTRLEN];
-
 	*throttle = (struct throttle){ .count = 0 };
 	if (device != NULL)
 		return add(throttle, DEVICE, key, device, name);
-	if (address != NULL) {
-		network_of(network, address);
-		if (!add(throttle, PAIR, key, network, name) ||
-		    !add(throttle, ADDRESS, key, network, ""))
-			return false;
-	}
+	if (network != NULL &&
+	    (!add(throttle, PAIR, key, network, name) || !add(throttle, ADDRESS, key, network, "")))
+		return false;
 	return add(throttle, NAME, key, "", name);
 }

@@ -14,6 +14,8 @@
 #include "secret.h"
 #include "state.h"
 
+enum { THROTTLE_NETWORK_SIZE = 46 }; /* as text, with the NUL */
+
 /* The buckets that a try is counted in, for state_count() and state_forgive(). */
 struct throttle {
 	struct state_bucket buckets[STATE_BUCKETS_MAX];
@@ -21,11 +23,17 @@ struct throttle {
 };
 
 /*
- * Say in which buckets a try belongs. `address` is REMOTE_ADDR, of which an IPv6 one counts by
- * its /64, or NULL when it tells nothing; `device` is device_check()'s, or NULL. What is kept are
- * digests keyed with `key`. False on a fault.
+ * Write what counts of a REMOTE_ADDR: all of an IPv4 address, the first 64 bits of an IPv6 one.
+ * False, with `out` emptied, when it is neither.
+ */
+bool throttle_network(char out[static THROTTLE_NETWORK_SIZE], const char *address);
+
+/*
+ * Say in which buckets a try belongs. `network` is throttle_network()'s, or NULL when it tells
+ * nothing; `device` is device_check()'s, or NULL. What is kept are digests keyed with `key`.
+ * False on a fault.
  */
 bool throttle_begin(struct throttle *throttle, const unsigned char key[static SECRET_DIGEST_BYTES],
-    const char *name, const char *address, const char *device);
+    const char *name, const char *network, const char *device);
 
 #endif

@@ -33,9 +33,10 @@ struct login {
 	struct form form;
 	char next[TARGET_SIZE]; /* where to go after signing in, or empty */
 	char body[FORM_BODY_MAX + 1];
-	struct throttle throttle;    /* where this try is counted */
-	char device[DEVICE_ID_SIZE]; /* of a browser that signed in with this name before, or empty
-				      */
+	struct throttle throttle; /* where this try is counted */
+	char network[THROTTLE_NETWORK_SIZE];
+	/* Of a browser that signed in with this name before, or empty. */
+	char device[DEVICE_ID_SIZE];
 };
 
 static void
@@ -54,6 +55,7 @@ read_body(struct login *login)
 
 	if (status == 0)
 		status = form_read(&login->form, login->body, length, http->content_type);
+	login->now = time(NULL); /* a body may take its time */
 	if (status == 0) {
 		take_next(login);
 		return true;
@@ -114,14 +116,21 @@ get_login(struct login *login)
 		show_form(login, 200, "");
 }
 
-/* One line of the log. `user` is NULL for a name not in the user file: it may be a password. */
+/* Who it was, for the log: `?` for a name not in the user file, as it may be a password. */
+static const char *
+name_of(char out[static LOG_TEXT_SIZE], const char *user)
+{
+	return user != NULL ? log_text(out, user) : "?";
+}
+
+/* One line of the log. */
 static void
 log_failure(struct login *login, const char *user, const char *reason)
 {
-	char quoted[LOG_TEXT_SIZE];
+	char name[LOG_TEXT_SIZE];
 
-	log_event(&login->http->log, "login_failed", "user=%s ip=%s reason=%s",
-	    user != NULL ? log_text(quoted, user) : "?", login->http->remote_addr, reason);
+	log_event(&login->http->log, "login_failed", "user=%s ip=%s reason=%s", name_of(name, user),
+	    login->http->remote_addr, reason);
 }
 
 /* Say no. */
@@ -147,10 +156,10 @@ fail(struct login *login, const char *user, int status, const char *reason)
 static void
 hold_off(struct login *login, const char *user, long wait)
 {
-	char quoted[LOG_TEXT_SIZE], seconds[24], words[128];
+	char name[LOG_TEXT_SIZE], seconds[24], words[128];
 
-	log_event(&login->http->log, "throttled", "user=%s ip=%s wait=%ld",
-	    user != NULL ? log_text(quoted, user) : "?", login->http->remote_addr, wait);
+	log_event(&login->http->log, "throttled", "user=%s ip=%s wait=%ld", name_of(name, user),
+	    login->http->remote_addr, wait);
 	snprintf(seconds, sizeof(seconds), "%ld", wait);
 	http_header(login->http, "Retry-After", seconds);
 	snprintf(words, sizeof(words), "Too many attempts. Try again in %ld minute%s.",
@@ -163,43 +172,56 @@ hold_off(struct login *login, const char *user, long wait)
 
 /* -- signing in --------------------------------------------------------------------------- */
 
-/* Has this browser signed in with this name, and this password, before? Then `device` is set. */
+/* Is one of the cookies a device cookie for this line of the user file? Then `device` is set. */
 static bool
-find_device(struct login *login, const char *user, const char *hash)
+find_device_by(struct login *login, size_t key, const char *pwv)
 {
 	const struct session_policy *policy = &login->site->policy;
-	char name[CONFIG_TEXT_SIZE + 8], value[COOKIE_VALUE_SIZE], pwv[TOKEN_PWV_SIZE];
+	char name[CONFIG_TEXT_SIZE + 8], value[COOKIE_VALUE_SIZE];
+	bool found = false;
 
 	text_format(name, sizeof(name), "%s" SITE_DEVICE, login->site->config.cookie);
 	for (size_t i = 0; i < login->http->cookie_count; i++) {
 		const char *at = login->http->cookies[i];
 
-		while (cookie_next(&at, name, value)) {
-			for (size_t k = 0; k < policy->key_count; k++) {
-				if (session_pwv(pwv, policy, k, user, hash) &&
-				    device_check(login->device, value, pwv, policy->device_keys[k],
-					login->now))
-					return true;
-			}
-		}
+		while (!found && cookie_next(&at, name, value))
+			found = device_check(login->device, value, pwv, policy->device_keys[key],
+			    login->now);
 	}
-	return false;
+	return found;
 }
 
-/* REMOTE_ADDR, or NULL where it is that of a proxy on this machine, which tells nothing. */
+/* Has this browser signed in with this name, and this password, before? */
+static bool
+find_device(struct login *login, const char *user, const char *hash)
+{
+	const struct session_policy *policy = &login->site->policy;
+	char pwv[TOKEN_PWV_SIZE];
+	bool found = false;
+
+	for (size_t k = 0; k < policy->key_count && !found; k++)
+		found = session_pwv(pwv, policy, k, user, hash) && find_device_by(login, k, pwv);
+	return found;
+}
+
+/*
+ * What counts of REMOTE_ADDR, or NULL where that tells nothing: it is that of a proxy on this
+ * machine, or none.
+ */
 static const char *
-client_address(struct login *login)
+client_network(struct login *login)
 {
 	const struct http *http = login->http;
-	bool here = text_begins(http->remote_addr, "127.") || strcmp(http->remote_addr, "::1") == 0;
+	bool proxied = http->forwarded[0] != '\0' || http->forwarded_for[0] != '\0' ||
+	    http->real_ip[0] != '\0';
+	bool address = throttle_network(login->network, http->remote_addr);
+	/* Of ::1 its first half, too. */
+	bool here = text_begins(login->network, "127.") || strcmp(login->network, "::") == 0;
 
-	if (!here ||
-	    (http->forwarded[0] == '\0' && http->forwarded_for[0] == '\0' &&
-		http->real_ip[0] == '\0'))
-		return http->remote_addr;
+	if (address && (!here || !proxied))
+		return login->network;
 	log_event(&http->log, "config",
-	    "reason=\"tries are not counted by address: the web server says %s, the proxy's\"",
-	    http->remote_addr);
+	    "reason=\"tries are not counted by address: REMOTE_ADDR does not tell the client's\"");
 	return NULL;
 }
 
@@ -212,11 +234,11 @@ count(struct login *login, const char *name, bool known, const char *hash)
 	long wait;
 
 	if (!throttle_begin(&login->throttle, login->site->policy.throttle_key, name,
-		client_address(login), known && device ? login->device : NULL)) {
+		client_network(login), known && device ? login->device : NULL)) {
 		fail(login, user, 500, "throttle");
 		return false;
 	}
-	if (!state_count(login->site->state, login->throttle.buckets, login->throttle.count,
+	if (!state_count(login->site->policy.state, login->throttle.buckets, login->throttle.count,
 		login->now, &wait, &login->http->log)) {
 		fail(login, user, 503, "state");
 		return false;
@@ -236,17 +258,6 @@ set_device(struct login *login, const char *user, const char *hash)
 	if (session_pwv(pwv, policy, 0, user, hash) &&
 	    device_make(value, login->device, pwv, policy->device_keys[0], login->now))
 		site_set_cookie(login->site, login->http, SITE_DEVICE, value, DEVICE_SECONDS);
-}
-
-/* End the session that this browser was in before: whoever knows its cookie has nothing of it. */
-static void
-end_previous(struct login *login)
-{
-	const struct session_policy *policy = &login->site->policy;
-	struct token token;
-
-	if (session_check(&token, policy, login->http, login->now) == SESSION_GOOD)
-		session_end(policy, &token, false, login->now, &login->http->log);
 }
 
 static void
@@ -274,13 +285,15 @@ admit(struct login *login, const char *user, const char *hash)
 {
 	struct http *http = login->http;
 	char token[TOKEN_SIZE], quoted[LOG_TEXT_SIZE];
+	size_t ended;
 	long seconds;
 	int status;
 
 	/* Should this fail, the log knows, and the user waits the sooner next time. */
-	state_forgive(login->site->state, login->throttle.buckets, login->throttle.count,
+	state_forgive(login->site->policy.state, login->throttle.buckets, login->throttle.count,
 	    login->now, &http->log);
-	end_previous(login);
+	/* Whoever knows the cookie that this browser had before has nothing of this session. */
+	session_end(&ended, &login->site->policy, http, false, login->now);
 	status = session_begin(token, &seconds, &login->site->policy, user, hash, login->now,
 	    &http->log);
 	if (status != 0) {
@@ -304,9 +317,9 @@ check_password(struct login *login, const char *name, const char *password)
 	if (!count(login, name, known, hash))
 		return;
 	match = hash != NULL ? password_check(password, hash) : PASSWORD_WRONG;
-	/* A hash that crypt(3) does not take must not tell an unknown name from a known one. */
-	if (known && match == PASSWORD_FAULT)
-		fail(login, name, 503, "crypt");
+	/* A fault must not tell an unknown name from a known one either. */
+	if (match == PASSWORD_FAULT)
+		fail(login, known ? name : NULL, 503, "crypt");
 	else if (known && match == PASSWORD_RIGHT)
 		admit(login, name, hash);
 	else
@@ -347,44 +360,25 @@ get_logout(struct login *login)
 	reply_page(login->http, 200, &login->site->pages, PAGE_LOGOUT, slots, COUNT(slots));
 }
 
-/* End the session, if the request is in one. 0, or the status that says why it cannot be done. */
-static int
-end_session(struct login *login, bool everywhere)
-{
-	const struct session_policy *policy = &login->site->policy;
-	struct http *http = login->http;
-	char quoted[LOG_TEXT_SIZE];
-	struct token token;
-
-	switch (session_check(&token, policy, http, login->now)) {
-	case SESSION_FAULT:
-		return 500;
-	case SESSION_UNKNOWN:
-		return 503;
-	case SESSION_GOOD:
-		break;
-	default:
-		return 0;
-	}
-	if (!session_end(policy, &token, everywhere, login->now, &http->log))
-		return 503;
-	log_event(&http->log, everywhere ? "logout_everywhere" : "logout", "user=%s ip=%s",
-	    log_text(quoted, token.user), http->remote_addr);
-	return 0;
-}
-
 static void
 post_logout(struct login *login)
 {
 	struct http *http = login->http;
+	bool everywhere;
+	size_t ended;
 	int status;
 
 	if (!read_body(login))
 		return;
-	status = end_session(login,
-	    login->form.everywhere != NULL && strcmp(login->form.everywhere, "1") == 0);
+	everywhere = login->form.everywhere != NULL && strcmp(login->form.everywhere, "1") == 0;
+	status = session_end(&ended, &login->site->policy, http, everywhere, login->now);
 	if (status != 0) {
 		reply_error(http, status, &login->site->pages);
+		return;
+	}
+	if (everywhere && ended == 0) {
+		/* Whose sessions? To say that they have ended would not be true. */
+		gate_send_to_login(http, login->site);
 		return;
 	}
 	site_clear_cookie(login->site, http);

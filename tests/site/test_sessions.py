@@ -59,6 +59,37 @@ def test_signing_out_everywhere_ends_the_sessions_of_other_browsers_too(site):
         == [400, 400, 200, 200]
 
 
+def test_no_cookie_beside_it_keeps_a_session_from_being_ended(site):
+    """Another site below the same domain may have planted it."""
+    def cookies(*tokens):
+        return {**PROGRAM, "Cookie": "; ".join("token=" + token for token in tokens)}
+
+    for everywhere in ("", "1"):
+        mine, planted, bearer = (site.sign_in().token for _ in range(3))
+        grace = site.sign_in("grace-hopper", "pass&word=1+1%20é").token
+        for headers in (cookies(planted, mine), cookies(grace, mine),
+                        cookies(*"junk of a sibling " * 3, mine),
+                        {**cookies(mine), "Authorization": "Bearer " + bearer}):
+            mine = site.sign_in().token
+            headers = {**headers, "Cookie": headers["Cookie"].rpartition("=")[0] + "=" + mine}
+            assert site.post(site.logout, {"everywhere": everywhere}, headers).status == 200
+            assert site.get(site.welcome, cookie(mine)).status == 400
+        assert site.get(site.welcome, cookie(bearer)).status == 400
+    # Nor from being replaced by a new one.
+    one, two = site.sign_in().token, site.sign_in().token
+    new = site.sign_in(headers=cookies(one, two)).token
+    assert [site.get(site.welcome, cookie(token)).status for token in (one, two, new)] \
+        == [400, 400, 200]
+
+
+@pytest.mark.parametrize("headers", [PROGRAM, {**PROGRAM, "Cookie": "token=x"}])
+def test_signing_out_everywhere_says_so_if_nobody_is_signed_in(site, headers):
+    reply = site.post(site.logout, {"everywhere": "1"}, headers)
+    assert (reply.status, reply.text) == (401, '{"message":"Please login"}')
+    page = site.post(site.logout, {"everywhere": "1"}, {**headers, **BROWSER})
+    assert page.status == 401 and "You are not signed in" in page.text
+
+
 @pytest.mark.parametrize("value", ["", "0", "yes", "true"])
 def test_everywhere_is_nothing_but_1(site, value):
     one, two = site.sign_in().token, site.sign_in().token

@@ -214,7 +214,6 @@ def test_behind_a_proxy_of_this_machine_addresses_tell_nothing(login, header):
     """What it says of its client is not believed either: anybody can say that."""
     proxied = {"address": "127.0.0.1", header: "203.0.113.9"}
     assert statuses(login, 40, **proxied) == [401] * 40
-    assert "tries are not counted by address" in login.stderr.read_text() or True
     with login.connect() as connection:
         body = b"username=nobody&password=x"
         connection.sendall(fcgi.opening(fcgi.parameters(
@@ -222,7 +221,7 @@ def test_behind_a_proxy_of_this_machine_addresses_tell_nothing(login, header):
             REMOTE_ADDR="::1", **{header: "x"})) + fcgi.record(fcgi.STDIN, body) +
             fcgi.record(fcgi.STDIN))
         said = fcgi.read_reply(connection)[fcgi.STDERR]
-    assert b'event=config reason="tries are not counted by address: the web server says ::1' in said
+    assert b'event=config reason="tries are not counted by address: REMOTE_ADDR' in said
     assert statuses(login, 61, **proxied) == [401] * 60 + [429]
     # From elsewhere such a header means nothing.
     assert statuses(login, 6, name="mallory", **{header: "127.0.0.1"}) == [401] * 5 + [429]

@@ -455,15 +455,74 @@ check(const struct session_policy *policy, const char *token, time_t now)
 	return session_check(&read, policy, &http, now);
 }
 
+/* Sign out with these tokens as cookies; how many sessions it ended, or -status. */
+static int
+sign_out(const struct session_policy *policy, const char *one, const char *two,
+    const char *authorization, bool everywhere, time_t now, struct unit_log *caught)
+{
+	char cookie[2 * TOKEN_SIZE + 64];
+	const struct http http = request(cookie, "", authorization, caught);
+	size_t ended;
+	int status;
+
+	snprintf(cookie, sizeof(cookie), "a=b; token=%s; token=; token=x; token=%s", one, two);
+	status = session_end(&ended, policy, &http, everywhere, now);
+	return status != 0 ? -status : (int)ended;
+}
+
+/* Whatever another site has put beside the cookie, whoever signs out is out. */
+static void
+test_all_tokens_are_ended(void **state)
+{
+	const struct config config = settings(MINT_SECRET, MINT_PREVIOUS);
+	char folder[UNIT_PATH_SIZE], one[TOKEN_SIZE], bob[TOKEN_SIZE],
+	    authorization[TOKEN_SIZE + 16];
+	struct session_policy policy;
+	struct state *kept;
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	long seconds;
+
+	unit_path(folder, *state, "all");
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_non_null(kept = state_new(folder));
+	assert_true(session_policy(&policy, &config, kept));
+	/* The state is older than the sessions. */
+	assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, NOW, &log), 0);
+	for (int everywhere = 0; everywhere < 2; everywhere++) {
+		for (int way = 0; way < 2; way++) {
+			const time_t now = NOW + 10 * (1 + 2 * everywhere + way);
+
+			begin(one, way == 0 ? MINT_SECRET : MINT_PREVIOUS, "ada", now);
+			assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, now,
+					     &log),
+			    0);
+			snprintf(authorization, sizeof(authorization), "Bearer %s", one);
+			assert_int_equal(sign_out(&policy, way == 0 ? one : "y", bob,
+					     way == 0 ? "" : authorization, everywhere, now,
+					     &caught),
+			    2);
+			assert_int_equal(caught.lines, 2);
+			assert_non_null(strstr(caught.text,
+			    everywhere ? "event=logout_everywhere user=\"ada\" ip=::1"
+				       : "event=logout user=\"ada\" ip=::1"));
+			assert_int_equal(check(&policy, one, now), SESSION_BAD);
+			assert_int_equal(check(&policy, bob, now), SESSION_BAD);
+			assert_int_equal(sign_out(&policy, one, bob, "", everywhere, now, &caught),
+			    0);
+		}
+	}
+	state_free(kept);
+}
+
 static void
 test_ended(void **state)
 {
 	const struct config config = settings(MINT_SECRET, "");
 	struct state *kept = state_new(*state);
-	const struct token_rules rules = { "postern", NOW, 28800 };
 	char one[TOKEN_SIZE], two[TOKEN_SIZE], bob[TOKEN_SIZE], later[TOKEN_SIZE];
 	struct session_policy policy;
-	struct unit_log caught;
+	struct unit_log caught, heard;
 	const struct log log = unit_log(&caught);
 	struct token token;
 	const char *why;
@@ -474,13 +533,11 @@ test_ended(void **state)
 	assert_int_equal(session_begin(two, &seconds, &policy, "ada", HASH, NOW, &log), 0);
 	assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, NOW, &log), 0);
 	assert_int_equal(check(&policy, one, NOW), SESSION_GOOD);
-	assert_true(token_verify(&token, one, policy.keys, 1, &rules, &why));
-	assert_true(session_end(&policy, &token, false, NOW, &log));
+	assert_int_equal(sign_out(&policy, one, "", "", false, NOW, &heard), 1);
 	assert_int_equal(check(&policy, one, NOW), SESSION_BAD);
 	assert_int_equal(check(&policy, two, NOW), SESSION_GOOD);
 
-	assert_true(token_verify(&token, two, policy.keys, 1, &rules, &why));
-	assert_true(session_end(&policy, &token, true, NOW + 1, &log));
+	assert_int_equal(sign_out(&policy, two, "", "", true, NOW + 1, &heard), 1);
 	assert_int_equal(check(&policy, two, NOW + 1), SESSION_BAD);
 	assert_int_equal(check(&policy, bob, NOW + 1), SESSION_GOOD);
 
@@ -490,8 +547,7 @@ test_ended(void **state)
 	assert_int_equal(caught.lines, 0);
 
 	/* All within one second: signed out everywhere once more, and in again. */
-	assert_true(token_verify(&token, later, policy.keys, 1, &rules, &why));
-	assert_true(session_end(&policy, &token, true, NOW + 1, &log));
+	assert_int_equal(sign_out(&policy, later, "", "", true, NOW + 1, &heard), 1);
 	assert_int_equal(check(&policy, later, NOW + 1), SESSION_BAD);
 	assert_int_equal(session_begin(later, &seconds, &policy, "ada", HASH, NOW + 1, &log), 0);
 	assert_int_equal(check(&policy, later, NOW + 1), SESSION_GOOD);
@@ -504,7 +560,7 @@ test_ended(void **state)
 	    &(struct token_rules){ "postern", NOW - DAY, 28800 }, &why));
 	assert_int_equal(token.auth_time, NOW - DAY);
 	assert_int_equal(check(&policy, later, NOW + 1), SESSION_GOOD);
-	assert_true(session_end(&policy, &token, true, NOW - DAY, &log));
+	assert_int_equal(sign_out(&policy, one, "", "", true, NOW - DAY, &heard), 1);
 	assert_int_equal(check(&policy, one, NOW - DAY), SESSION_BAD);
 	assert_int_equal(check(&policy, later, NOW + 1), SESSION_BAD);
 	assert_int_equal(session_begin(one, &seconds, &policy, "ada", HASH, NOW - DAY, &log), 0);
@@ -521,7 +577,6 @@ test_no_state(void **state)
 	struct state *lost = state_new("/nonexistent/state");
 	struct session_policy policy;
 	char text[TOKEN_SIZE];
-	struct token token = { .sid = "x" };
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
 	long seconds;
@@ -533,9 +588,11 @@ test_no_state(void **state)
 	assert_int_equal(check(&policy, "x", NOW), SESSION_BAD);
 	assert_int_equal(session_begin(text, &seconds, &policy, "ada", HASH, NOW, &log), 503);
 	assert_string_equal(text, "");
-	assert_false(session_end(&policy, &token, false, NOW, &log));
-	assert_false(session_end(&policy, &token, true, NOW, &log));
-	assert_int_equal(caught.lines, 3);
+	assert_int_equal(caught.lines, 1);
+	begin(text, MINT_SECRET, "ada", NOW);
+	assert_int_equal(sign_out(&policy, text, "", "", false, NOW, &caught), -503);
+	assert_int_equal(sign_out(&policy, text, "", "", true, NOW, &caught), -503);
+	assert_int_equal(sign_out(&policy, "x", "", "", false, NOW, &caught), 0);
 	state_free(lost);
 }
 
@@ -554,6 +611,7 @@ main(void)
 		cmocka_unit_test(test_renewed),
 		cmocka_unit_test(test_renewed_to_the_end),
 		cmocka_unit_test(test_ended),
+		cmocka_unit_test(test_all_tokens_are_ended),
 		cmocka_unit_test(test_no_state),
 	};
 

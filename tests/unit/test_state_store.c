@@ -504,7 +504,7 @@ die_writing(void *folder)
 	struct change change = store_begin(&store, true, NOW, &log);
 	MDB_val key = { 1, "k" }, value = { 1, "v" };
 
-	if (change.rc == 0 && mdb_put(change.txn, change.database, &key, &value, 0) == 0)
+	if (change.rc == 0 && mdb_put(change.txn, change.store->database, &key, &value, 0) == 0)
 		raise(SIGKILL);
 	return 1;
 }
@@ -1123,7 +1123,7 @@ put_and_finish(struct store *store, const char *text, int rc, const struct log *
 	MDB_val key = { 1, "k" }, value = { strlen(text), (void *)text };
 
 	if (change.rc == 0)
-		change.rc = mdb_put(change.txn, change.database, &key, &value, 0);
+		change.rc = mdb_put(change.txn, change.store->database, &key, &value, 0);
 	if (rc != 0)
 		change.rc = rc;
 	return store_finish(&change);
@@ -1137,7 +1137,7 @@ check_entry(struct store *store, const char *row, const char *want, const struct
 
 	CHECK(row, change.rc == 0);
 	CHECK(row,
-	    mdb_get(change.txn, change.database, &key, &value) ==
+	    mdb_get(change.txn, change.store->database, &key, &value) ==
 		(want != NULL ? 0 : MDB_NOTFOUND));
 	CHECK(row, want == NULL || memcmp(value.mv_data, want, strlen(want)) == 0);
 	CHECK(row, store_finish(&change));

@@ -312,7 +312,8 @@ test_clock(void **state)
 		{ "set back by a day, full", 5, NOW - DAY, 0, 10 * MINUTE },
 		{ "set back by a year", 5, NOW - 365 * DAY, 0, 10 * MINUTE },
 		{ "set back by a minute", 1, NOW - MINUTE, 3, MINUTE },
-		{ "set back by a second, full", 5, NOW - 1, 0, 2 * MINUTE },
+		{ "set back by a second, full", 5, NOW - 1, 0, 2 * MINUTE + 1 },
+		{ "set back by a minute, full", 5, NOW - MINUTE, 0, 3 * MINUTE },
 		{ "set ahead by a day", 5, NOW + DAY, 5, 2 * MINUTE },
 	};
 
@@ -361,28 +362,54 @@ test_addresses(void **state)
 		{ "mapped IPv4 in hexadecimal", "::FFFF:cb00:7107", "203.0.113.7", true },
 		{ "two of mapped IPv4", "::ffff:203.0.113.7", "::ffff:203.0.113.8", false },
 		{ "mapped IPv4 and its /64", "::ffff:203.0.113.7", "::1", false },
-		{ "no address", "unix:", "unix:", true },
-		{ "two that are none", "unix:", "unknown", false },
-		{ "an empty one", "", "", true },
-		{ "an empty one and another", "", "203.0.113.7", false },
-		{ "one longer than any address",
-		    "0123456789012345678901234567890123456789012345678", "203.0.113.7", false },
-		{ "brackets around it", "[2001:db8::1]", "2001:db8::1", false },
-		{ "a port behind it", "203.0.113.7:80", "203.0.113.7", false },
-		{ "other bytes", "\xff\n\"", "\xff\n", false },
+		{ "on an interface", "fe80::1%eth0", "fe80::2%eth1", true },
+		{ "of a translator", "64:ff9b::203.0.113.7", "203.0.113.7", true },
+		{ "two of a translator", "64:ff9b::203.0.113.7", "64:ff9b::203.0.113.8", false },
+		{ "nearly of a translator", "64:ff9b:1::1", "64:ff9b:1::2", true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct throttle a, b;
+		char a[THROTTLE_NETWORK_SIZE], b[THROTTLE_NETWORK_SIZE];
 
-		assert_true(throttle_begin(&a, key, "ada", cases[i].a, NULL));
-		assert_true(throttle_begin(&b, key, "ada", cases[i].b, NULL));
-		CHECK(cases[i].name, a.count == 3 && b.count == 3);
-		CHECK(cases[i].name, share(&a, &b, 0) == cases[i].want);
-		CHECK(cases[i].name, share(&a, &b, 1) == cases[i].want);
-		CHECK(cases[i].name, share(&a, &b, 2));
+		CHECK(cases[i].name, throttle_network(a, cases[i].a));
+		CHECK(cases[i].name, throttle_network(b, cases[i].b));
+		CHECK(cases[i].name, (strcmp(a, b) == 0) == cases[i].want);
 	}
+}
+
+static void
+test_no_addresses(void **state)
+{
+	static const char *const cases[] = { "", "unix:", "unknown", "[2001:db8::1]",
+		"203.0.113.7:80", "\xff\n", "2001:db8::1 ", "1.2.3", "1.2.3.4.5", ":",
+		"0123456789012345678901234567890123456789012345678" };
+	char network[THROTTLE_NETWORK_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		strcpy(network, "unset");
+		CHECK(cases[i], !throttle_network(network, cases[i]));
+		CHECK_TEXT(cases[i], network, "");
+	}
+}
+
+static void
+test_kinds_of_networks(void **state)
+{
+	struct throttle one, bob, other;
+
+	(void)state;
+	assert_true(throttle_begin(&one, key, "ada", "203.0.113.7", NULL));
+	assert_true(throttle_begin(&bob, key, "bob", "203.0.113.7", NULL));
+	assert_true(throttle_begin(&other, key, "ada", "203.0.113.8", NULL));
+	assert_int_equal(one.count, 3);
+	assert_false(share(&one, &bob, 0));
+	assert_true(share(&one, &bob, 1));
+	assert_false(share(&one, &bob, 2));
+	assert_false(share(&one, &other, 0));
+	assert_false(share(&one, &other, 1));
+	assert_true(share(&one, &other, 2));
 }
 
 /* No other name is counted with a name, nor anything put before or behind it. */
@@ -683,6 +710,8 @@ main(void)
 		cmocka_unit_test(test_success_long_after),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_no_addresses),
+		cmocka_unit_test(test_kinds_of_networks),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_kinds),
