@@ -165,7 +165,8 @@ def cookie(token, name="token"):
 
 def fastcgi_site(folder, programs=PROGRAMS, **settings):
     """The site of lighttpd.conf itself, with another folder to live in."""
-    (folder / "build/demo/www").mkdir(parents=True)
+    (folder / "build/demo/www/private").mkdir(parents=True)
+    (folder / "build/demo/www/private/index.html").write_text("guarded\n")
     (folder / "cgi-bin").symlink_to(programs)
     write_settings(folder / "build/demo", **settings)
     return Site(folder, ROOT / "lighttpd.conf", free_port())

@@ -78,6 +78,7 @@ class Guarded:
     login, logout, welcome = "/login", "/logout", "/welcome"
     timeout = 30
     own_errors_name_the_user = False
+    logs_programs = True
     redirects_itself = False  # with headers of its own
 
     def __init__(self, programs=PLAIN, **settings):
@@ -257,6 +258,7 @@ class Nginx(Guarded):
 class Caddy(Guarded):
     name = "caddy"
     keeps_cookie = True
+    logs_programs = False
 
     def __init__(self, **more):
         super().__init__(**more)

@@ -270,6 +270,21 @@ def test_the_application_is_told_the_groups(server, grace, admin):
     assert told.get("REMOTE_GROUPS") == "others"
 
 
+def test_a_failed_sign_in_is_in_the_log(server):
+    """In Caddy's it is not: it loses what FastCGI programs say."""
+    name = "somebody-%d" % random.getrandbits(32)
+    assert server.post("/login", "username=%s&password=x" % name).status == 401
+
+    def said():
+        return any("event=login_failed user=? ip=127." in file.read_text(errors="replace")
+                   for file in server.folder.rglob("*") if file.is_file() and "log" in file.name)
+
+    if server.logs_programs:
+        wait_until(said)
+    else:
+        assert not said()
+
+
 # -- what goes through -------------------------------------------------------------------------
 
 @pytest.mark.parametrize("path", [PHP, PROXIED])

@@ -58,4 +58,4 @@ def test_the_lines_of_the_readme(fastcgi, tmp_path):
     heads = [subprocess.run(line.replace("localhost:8080", "127.0.0.1:%d" % fastcgi.port) + " -s",
                             shell=True, cwd=tmp_path, stdout=subprocess.PIPE, text=True).stdout
              for line in lines + lines[1:2]]
-    assert [head.split()[1] for head in heads] == ["200", "200", "200", "401"]
+    assert [head.split()[1] for head in heads] == ["200", "200", "200", "200", "401"]
