@@ -153,6 +153,38 @@ def test_a_worker_without_memory_answers_the_next_request(env, faults, tmp_path,
     assert count > 50 and died < count / 2 and bad <= 2
 
 
+@pytest.mark.parametrize("asker", [{}, {"FCGI_APACHE_ROLE": "ACCESS_CHECKER"},
+                                   {"role": fcgi.RESPONDER, "POSTERN_GATE": "401"}],
+                         ids=["lighttpd", "apache", "nginx"])
+def test_without_memory_nobody_passes_the_gate(env, faults, tmp_path, asker):
+    good, ended = (sign_in(env=env, faults=faults).cookie() for _ in range(2))
+    assert sign_out(ended, env=env, faults=faults).status == 200
+
+    def start(nth, name):
+        (folder := tmp_path / name).mkdir()
+        return fcgi.Worker(folder, env, "welcome.fcgi", programs=PLAIN, environment={
+            **faults.environment, "FAULT_MALLOC": str(nth), "FAULT_COUNT": str(folder / "count")})
+
+    def ask(worker, token):
+        """The status, or None when there is no reply, which no server takes for a pass."""
+        try:
+            return worker.authorize(HTTP_COOKIE="token=" + token, **asker).status
+        except (ConnectionError, AssertionError):
+            return None
+
+    worker = start(0, "none")
+    assert (ask(worker, ended), ask(worker, good)) == (401, 200)
+    worker.stop()
+    for nth in range(1, int((tmp_path / "none/count").read_text()) + 1):
+        worker = start(nth, str(nth))
+        first = ask(worker, ended)
+        assert first in (401, 503, None)
+        if first is not None:
+            assert ask(worker, good) in (200, 401, 503, None)
+        worker.process.kill()
+        worker.process.wait()
+
+
 # -- randomness, and the user file ------------------------------------------------------------
 
 def test_without_randomness_there_is_no_session(env, faults, tmp_path):

@@ -595,6 +595,9 @@ def test_the_pages_through_mod_proxy_fcgi(proxy):
     back = proxy.post("/login", "username=admin&password=password&next=/a%3Fb", BROWSER)
     assert back.status == 303 and back.headers["Location"] == "/a?b"
     assert "Secure" in back.headers["Set-Cookie"]
+    assert proxy.post("/login", "username=admin&password=password",
+                      {**PROGRAM, "Sec-Fetch-Site": "cross-site"}).status == 403
+    wait_until(lambda: "event=login_failed" in (proxy.folder / "run/error.log").read_text())
     cookie = proxy.sign_in()
     page = proxy.get("/welcome", with_cookie(cookie, BROWSER))
     assert page.status == 200 and "admin" in page.text
