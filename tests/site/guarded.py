@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import threading
 
-from conftest import (ADDRESSES, PLAIN, PROGRAM, ROOT, Reply, connects, free_port, wait_until,
+from conftest import (ADDRESSES, PLAIN, PROGRAM, ROOT, Reply, Site, connects, free_port, wait_until,
                       write_settings)
 from secrets_seen import SEEN
 
@@ -73,7 +73,7 @@ class Application(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Guarded:
+class Guarded(Site):
     """A folder in which a server lives, what it needs beside it, and requests to it."""
     login, logout, welcome = "/login", "/logout", "/welcome"
     timeout = 30
@@ -177,13 +177,6 @@ class Guarded:
         SEEN.remember(reply.headers.items(), reply.body)
         connection.close()
         return reply
-
-    def get(self, path, headers=PROGRAM):
-        return self.request("GET", path, headers=headers)
-
-    def post(self, path, body="", headers=PROGRAM):
-        return self.request("POST", path, body, {
-            "Content-Type": "application/x-www-form-urlencoded", **headers})
 
     def sign_in(self, name="admin", password="password"):
         """The text of a good cookie."""

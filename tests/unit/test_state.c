@@ -1063,22 +1063,6 @@ test_no_folder(void **state)
 	state_free(place.state);
 }
 
-/* ------------------------------------------------------------------------------------------- */
-
-/* A new folder, in memory where there is such a place. */
-static int
-make_folder(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-	char path[UNIT_PATH_SIZE];
-
-	if (access("/dev/shm", W_OK) == 0)
-		tmp = "/dev/shm";
-	unit_path(path, tmp != NULL ? tmp : "/tmp", "postern-unit-XXXXXX");
-	*state = mkdtemp(path) != NULL ? strdup(path) : NULL;
-	return *state != NULL ? 0 : -1;
-}
-
 int
 main(void)
 {
@@ -1113,5 +1097,6 @@ main(void)
 		cmocka_unit_test(test_no_folder),
 	};
 
-	return cmocka_run_group_tests_name("state", tests, make_folder, unit_remove_folder);
+	return cmocka_run_group_tests_name("state", tests, unit_make_memory_folder,
+	    unit_remove_folder);
 }

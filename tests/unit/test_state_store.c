@@ -1220,24 +1220,10 @@ test_kinds(void **state)
 	}
 }
 
-/* A new folder, in memory where there is such a place. */
-static int
-make_folder(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-	char path[UNIT_PATH_SIZE];
-
-	if (access("/dev/shm", W_OK) == 0)
-		tmp = "/dev/shm";
-	unit_path(path, tmp != NULL ? tmp : "/tmp", "postern-unit-XXXXXX");
-	*state = mkdtemp(path) != NULL ? strdup(path) : NULL;
-	return *state != NULL ? 0 : -1;
-}
-
 static int
 make_images(void **state)
 {
-	if (make_folder(state) != 0)
+	if (unit_make_memory_folder(state) != 0)
 		return -1;
 	take_images(*state);
 	return 0;

@@ -680,22 +680,6 @@ test_flood(void **state)
 	assert_in_range(folder_blocks, 1, FOLDER_MAX);
 }
 
-/* -------------------------------------------------------------------------------------- */
-
-/* A new folder, in memory where there is such a place. */
-static int
-make_folder(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-	char path[UNIT_PATH_SIZE];
-
-	if (access("/dev/shm", W_OK) == 0)
-		tmp = "/dev/shm";
-	unit_path(path, tmp != NULL ? tmp : "/tmp", "postern-unit-XXXXXX");
-	*state = mkdtemp(path) != NULL ? strdup(path) : NULL;
-	return *state != NULL ? 0 : -1;
-}
-
 int
 main(void)
 {
@@ -722,5 +706,6 @@ main(void)
 		cmocka_unit_test(test_flood),
 	};
 
-	return cmocka_run_group_tests_name("throttle", tests, make_folder, unit_remove_folder);
+	return cmocka_run_group_tests_name("throttle", tests, unit_make_memory_folder,
+	    unit_remove_folder);
 }

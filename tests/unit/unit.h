@@ -43,14 +43,31 @@
 
 enum { UNIT_PATH_SIZE = 256 };
 
+/* Make a new folder in another one. */
+static inline int
+unit_make_folder_in(void **state, const char *place)
+{
+	char *folder = malloc(UNIT_PATH_SIZE);
+
+	*state = folder;
+	if (folder == NULL)
+		return -1;
+	snprintf(folder, UNIT_PATH_SIZE, "%s/postern-unit-%s", place, "XXXXXX");
+	return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
 /* A group's setup: `*state` is the path of a new folder. */
 static inline int
 unit_make_folder(void **state)
 {
-	char *folder = strdup("/tmp/postern-unit-XXXXXX");
+	return unit_make_folder_in(state, "/tmp");
+}
 
-	*state = folder;
-	return folder != NULL && mkdtemp(folder) != NULL ? 0 : -1;
+/* The same, in memory where there is such a place. */
+static inline int
+unit_make_memory_folder(void **state)
+{
+	return unit_make_folder_in(state, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 }
 
 static inline int
