@@ -14,14 +14,21 @@ struct span {
 	size_t length;
 };
 
+/* strchr() alone finds a NUL in every set. */
+static bool
+is_in(const char *set, char c)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
 /* Take the next of the pieces that are parted by bytes of `set`. False when there is none. */
 static bool
 next_span(const char **at, const char *end, const char *set, struct span *out)
 {
-	while (*at < end && strchr(set, **at) != NULL)
+	while (*at < end && is_in(set, **at))
 		(*at)++;
 	out->at = *at;
-	while (*at < end && strchr(set, **at) == NULL)
+	while (*at < end && !is_in(set, **at))
 		(*at)++;
 	out->length = (size_t)(*at - out->at);
 	return out->length > 0;

@@ -98,6 +98,25 @@ test_list(void **state)
 	groups_forget(&groups);
 }
 
+/* A name ends where its line says, and not at a NUL. */
+static void
+test_nul(void **state)
+{
+	static const char bytes[] = "ab\0c: ada\nd: ada\0 bob\n";
+	struct groups groups = { 0 };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	char path[UNIT_PATH_SIZE];
+
+	unit_path(path, *state, "groups");
+	unit_write_bytes(path, bytes, sizeof(bytes) - 1, 0600);
+	assert_true(groups_read(&groups, path, NOW, &log));
+	assert_false(groups_have(&groups, "ab", "ada"));
+	assert_false(groups_have(&groups, "d", "ada"));
+	assert_true(groups_have(&groups, "d", "bob"));
+	groups_forget(&groups);
+}
+
 /* Each bad line is named, once; the file is read anew when it changes. */
 static void
 test_log(void **state)
@@ -128,6 +147,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_log),
 	};
 

@@ -68,6 +68,7 @@ test_policy(void **state)
 	const struct config one = settings(MINT_SECRET, ""), none = settings("", ""),
 			    two = settings(MINT_SECRET, MINT_PREVIOUS),
 			    stranger = settings(MINT_STRANGER, "");
+	static const unsigned char zeros[SECRET_DIGEST_BYTES];
 	struct session_policy policy, other;
 	struct token_key key;
 
@@ -77,6 +78,8 @@ test_policy(void **state)
 	assert_int_equal(policy.key_count, 1);
 	assert_ptr_equal(policy.config, &one);
 	assert_memory_not_equal(policy.pwv_keys[0], policy.device_keys[0], SECRET_DIGEST_BYTES);
+	assert_memory_not_equal(policy.device_keys[0], zeros, SECRET_DIGEST_BYTES);
+	assert_memory_not_equal(policy.throttle_key, zeros, SECRET_DIGEST_BYTES);
 	assert_memory_not_equal(policy.decoy_key, policy.throttle_key, SECRET_DIGEST_BYTES);
 	assert_true(token_key(&key, MINT_SECRET));
 	assert_string_equal(policy.keys[0].kid, key.kid);
@@ -305,6 +308,42 @@ test_check(void **state)
 	}
 }
 
+/* At a gate a cookie of ours comes first: Authorization may be for what is behind it. */
+static void
+test_check_at_a_gate(void **state)
+{
+	static const struct {
+		const char *name, *cookie, *authorization;
+		enum session want;
+	} rows[] = {
+		{ "both", "token=$G", "Bearer $G", SESSION_GOOD },
+		{ "a token of the application", "token=$G", "Bearer abc", SESSION_GOOD },
+		{ "a bad cookie", "token=abc", "Bearer $G", SESSION_BAD },
+		{ "no cookie", "a=b", "Bearer $G", SESSION_GOOD },
+		{ "no cookie and a bad token", "a=b", "Bearer abc", SESSION_BAD_BEARER },
+		{ "nothing", "", "", SESSION_NONE },
+	};
+	const struct config config = settings(MINT_SECRET, "");
+	const struct session_policy policy = policy_of(&config);
+	char tokens[1][TOKEN_SIZE];
+
+	(void)state;
+	begin(tokens[0], MINT_SECRET, "ada", NOW);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char cookie[2048], authorization[2048];
+		struct unit_log caught;
+		struct http http = request(cookie, "", authorization, &caught);
+		struct token token;
+
+		http.is_gate = true;
+		expand(cookie, sizeof(cookie), rows[i].cookie, tokens);
+		expand(authorization, sizeof(authorization), rows[i].authorization, tokens);
+		CHECK(rows[i].name, session_check(&token, &policy, &http, NOW) == rows[i].want);
+		CHECK(rows[i].name,
+		    token.bearer == (rows[i].want == SESSION_GOOD && rows[i].cookie[0] == 'a'));
+	}
+}
+
 /* Of several tokens of one session the freshest counts, wherever it stands. */
 static void
 test_freshest(void **state)
@@ -442,17 +481,20 @@ test_renewed_to_the_end(void **state)
 
 /* -- ending ------------------------------------------------------------------------------ */
 
-/* Is the session of this token good? */
+/* Is the session of this token good? A bad one is named in the log, and no other. */
 static enum session
 check(const struct session_policy *policy, const char *token, time_t now)
 {
 	char cookie[TOKEN_SIZE + 16];
 	static struct unit_log caught;
+	enum session session;
 	const struct http http = request(cookie, "", "", &caught);
 	struct token read;
 
 	snprintf(cookie, sizeof(cookie), "token=%s", token);
-	return session_check(&read, policy, &http, now);
+	session = session_check(&read, policy, &http, now);
+	assert_true((strstr(caught.text, "token_bad") != NULL) == (session == SESSION_BAD));
+	return session;
 }
 
 /* Sign out with these tokens as cookies; how many sessions it ended, or -status. */
@@ -569,6 +611,38 @@ test_ended(void **state)
 	state_free(kept);
 }
 
+/* Whatever life the tokens had that were begun before, none outlives the end of all of them. */
+static void
+test_ended_for_as_long_as_need_be(void **state)
+{
+	struct config config = settings(MINT_SECRET, "");
+	char folder[UNIT_PATH_SIZE], old[TOKEN_SIZE], one[TOKEN_SIZE];
+	struct session_policy policy;
+	struct state *kept;
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	long seconds;
+
+	unit_path(folder, *state, "long");
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_non_null(kept = state_new(folder));
+	config.session_ttl = 30 * DAY;
+	config.token_ttl = 10 * DAY;
+	assert_true(session_policy(&policy, &config, kept));
+	assert_int_equal(session_begin(old, &seconds, &policy, "ada", HASH, NOW, &log), 0);
+	config.token_ttl = 300;
+	assert_int_equal(session_begin(one, &seconds, &policy, "ada", HASH, NOW, &log), 0);
+	assert_int_equal(sign_out(&policy, one, "", "", true, NOW + 1, &caught), 1);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(session_begin(one, &seconds, &policy, "bob", HASH, NOW + 3 * DAY,
+				     &log),
+		    0);
+		assert_int_equal(sign_out(&policy, one, "", "", false, NOW + 3 * DAY, &caught), 1);
+	}
+	assert_int_equal(check(&policy, old, NOW + 3 * DAY), SESSION_BAD);
+	state_free(kept);
+}
+
 /* Without its folder nothing is known of a session: neither yes nor no. */
 static void
 test_no_state(void **state)
@@ -605,6 +679,7 @@ main(void)
 		cmocka_unit_test(test_begin_refuses),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_check_at_a_gate),
 		cmocka_unit_test(test_freshest),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_due),
@@ -612,6 +687,7 @@ main(void)
 		cmocka_unit_test(test_renewed_to_the_end),
 		cmocka_unit_test(test_ended),
 		cmocka_unit_test(test_all_tokens_are_ended),
+		cmocka_unit_test(test_ended_for_as_long_as_need_be),
 		cmocka_unit_test(test_no_state),
 	};
 
