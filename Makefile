@@ -181,7 +181,7 @@ fuzz:
 
 mutate: test-packages
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
-	/usr/bin/python3 tests/unit/mutate.py token form cookie target
+	/usr/bin/python3 tests/unit/mutate.py token form cookie target session groups throttle device state state_store
 
 bench: test-packages
 	@$(MAKE) --no-print-directory all build/plain/tests/bench/flood

@@ -106,7 +106,7 @@ test_nul(void **state)
 	struct groups groups = { 0 };
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
-	char path[UNIT_PATH_SIZE];
+	char path[UNIT_PATH_SIZE], out[64];
 
 	unit_path(path, *state, "groups");
 	unit_write_bytes(path, bytes, sizeof(bytes) - 1, 0600);
@@ -114,6 +114,8 @@ test_nul(void **state)
 	assert_false(groups_have(&groups, "ab", "ada"));
 	assert_false(groups_have(&groups, "d", "ada"));
 	assert_true(groups_have(&groups, "d", "bob"));
+	assert_true(groups_of(out, sizeof(out), &groups, "ada"));
+	assert_string_equal(out, "");
 	groups_forget(&groups);
 }
 
