@@ -4,17 +4,6 @@
 
 #include "text.h"
 
-/* The length of the pair at `at`: to a `;`, to a `, `, or to the end. */
-static size_t
-pair_length(const char *at)
-{
-	size_t length = strcspn(at, ";,");
-
-	while (at[length] == ',' && at[length + 1] != ' ')
-		length += 1 + strcspn(at + length + 1, ";,");
-	return length;
-}
-
 bool
 cookie_next(const char **at, const char *name, char value[static COOKIE_VALUE_SIZE])
 {
@@ -22,8 +11,8 @@ cookie_next(const char **at, const char *name, char value[static COOKIE_VALUE_SI
 
 	value[0] = '\0';
 	while (**at != '\0') {
-		const char *pair = *at + strspn(*at, " \t;,");
-		const char *end = pair + pair_length(pair);
+		const char *pair = *at + strspn(*at, " \t;");
+		const char *end = pair + strcspn(pair, ";");
 
 		*at = end;
 		if (strncmp(pair, name, name_length) != 0 || pair[name_length] != '=')

@@ -15,7 +15,8 @@ enum {
 /*
  * Find the next cookie called `name` in the header text at `*at`, and move `*at` past it.
  * False when there is none. A value that does not fit is emptied: no token, but a cookie of
- * that name. Pairs are parted by `;`, or by `, ` where a server has joined two headers.
+ * that name. Pairs are parted by `;` alone: a value may have a comma in it, and `__Host-` would
+ * protect nothing if a neighbour could hide a cookie of that name behind one.
  */
 bool cookie_next(const char **at, const char *name, char value[static COOKIE_VALUE_SIZE]);
 

@@ -345,12 +345,15 @@ read_some(struct http *http, char *out, size_t size)
 	return got;
 }
 
-/* Some servers do not take a reply before the whole body was read. */
+/* Some servers do not take a reply before the whole body was read; but it is worth no long wait. */
 static void
 drain(struct http *http)
 {
+	const long soon = milliseconds() + LIMIT / 10;
 	char scratch[4096];
 
+	if (http->deadline > soon)
+		http->deadline = soon;
 	while (read_some(http, scratch, sizeof(scratch)) > 0)
 		continue;
 	secret_wipe(scratch, sizeof(scratch));

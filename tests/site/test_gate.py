@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import socket
 import ssl
 import threading
 import time
@@ -216,8 +217,20 @@ def test_the_application_is_told_who(server, admin, grace, path):
 
 
 FORGED = {"Remote-User": "root", "Remote_User": "root", "X-Remote-User": "root",
-          "X_Remote_User": "root", "X-Remote_User": "root", "X_Remote-User": "root", "Forwarded": 'for=1.2.3.4;remote_user="root"',
+          "X_Remote_User": "root", "X-Remote_User": "root", "X_Remote-User": "root",
+          "Forwarded": 'for=1.2.3.4;remote_user="root"',
           "Variable-REMOTE_USER": "root", "Authorization": "Basic cm9vdDp4"}
+
+
+@pytest.mark.parametrize("name", ["X.Remote.User", "X~Remote~User", "X'Remote*User", "Remote.User"])
+def test_no_other_mark_makes_a_name_of_ours(server, admin, name):
+    """To an application over HTTP these are other headers; FastCGI and PHP may mix them up."""
+    headers = {**with_cookie(admin), name: "root"}
+    assert user_seen(PROXIED, server.get(PROXIED, headers)) == "admin"
+    reply = server.get(PHP, headers)
+    told = json.loads(reply.text)["server"]
+    assert user_seen(PHP, reply) == "admin"
+    assert "root" not in [told.get("HTTP_X_REMOTE_USER"), told.get("HTTP_REMOTE_USER")]
 
 
 @pytest.mark.parametrize("path", [PHP, PROXIED])
@@ -330,6 +343,51 @@ def test_what_another_site_sends_does_not_go_through(server, admin, site, status
     headers = {**PROGRAM, "Authorization": "Bearer " + admin.partition("=")[2],
                "Sec-Fetch-Site": site}
     assert server.request("POST", PROXIED, "x", headers).status == 200
+
+
+def test_nothing_but_a_websocket_takes_over_a_connection(server, admin):
+    """What the application would see after that would be out of the gate's sight."""
+    for upgrade in ("h2c", "h2c, websocket", "TLS/1.0"):
+        reply = server.get(PROXIED, {**with_cookie(admin), "Upgrade": upgrade,
+                                     "Connection": "Upgrade, HTTP2-Settings",
+                                     "Origin": "https://example.org"})
+        assert reply.status in (200, 403)
+        if reply.status == 200:
+            names = [name.lower() for name, _ in json.loads(reply.text)["headers"]]
+            assert "upgrade" not in names
+
+
+def test_a_neighbour_cannot_hide_a_cookie_of_our_name_in_its_own(server, admin, grace):
+    """A sibling host may set `a` to anything, but nothing that begins with __Host-."""
+    for hidden in ("a=1, %s" % grace, ",%s" % grace, "a=, %s, b" % grace):
+        assert server.get(PHP, with_cookie(hidden)).status == 401
+        reply = server.get(PHP, with_cookie(hidden + "; " + admin))
+        assert reply.status == 200 and user_seen(PHP, reply) == "admin"
+
+
+def test_a_client_cannot_have_the_name_taken_away(server, admin):
+    for connection in ("close, X-Remote-User", "X-Remote-User, Forwarded"):
+        reply = server.get(PROXIED, {**with_cookie(admin), "Connection": connection})
+        assert reply.status == 200 and user_seen(PROXIED, reply) == "admin"
+
+
+def test_slow_bodies_hold_up_nobody(server, admin):
+    """As many as there are processes, and more, at the pages; the gate answers as before."""
+    sockets = []
+    try:
+        for path in (b"/welcome", b"/login", FILE.encode()) * 3:
+            plain = socket.create_connection(("127.0.0.1", server.port), 30)
+            sockets.append(ssl._create_unverified_context().wrap_socket(plain))
+            sockets[-1].sendall(b"POST %s HTTP/1.1\r\nHost: example.org\r\nContent-Type: "
+                                b"application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n"
+                                b"\r\nu" % path)
+        begun = time.monotonic()
+        assert server.get(FILE, with_cookie(admin)).status == 200
+        assert server.post("/login", "username=admin&password=password").status == 200
+        assert time.monotonic() - begun < 5
+    finally:
+        for one in sockets:
+            one.close()
 
 
 @pytest.mark.parametrize("origin, refused", [("https://example.org", False),
