@@ -73,7 +73,7 @@ send_with(struct http *http, int code, const char *challenge, const char *type,
 
 	text_format(line, sizeof(line), "%d %s", status->code, status->phrase);
 	/* Apache adds what a gate says to the headers of its error document, which has them all. */
-	if (http->apache_role[0] != '\0') {
+	if (http->is_gate && http->apache_role[0] != '\0') {
 		http_clear_headers(http);
 		http_send(http, line, NULL, 0);
 		return;
