@@ -55,7 +55,7 @@ next_word(char **at)
 
 /* One clause of POSTERN_REQUIRE: a kind, and names of which one is enough. */
 static enum met
-meets_clause(const struct gate *gate, bool groups, char *clause, const char *user)
+meets_clause(const struct gate *gate, char *clause, const char *user)
 {
 	char *kind = next_word(&clause), *name;
 	bool of_groups = kind != NULL && strcmp(kind, "group") == 0;
@@ -65,8 +65,7 @@ meets_clause(const struct gate *gate, bool groups, char *clause, const char *use
 	if (!of_groups && strcmp(kind, "user") != 0)
 		return NOT_UNDERSTOOD;
 	while ((name = next_word(&clause)) != NULL) {
-		if (of_groups ? groups && groups_have(&gate->groups, name, user)
-			      : strcmp(name, user) == 0)
+		if (of_groups ? groups_have(&gate->groups, name, user) : strcmp(name, user) == 0)
 			return MET;
 	}
 	return NOT_MET;
@@ -74,7 +73,7 @@ meets_clause(const struct gate *gate, bool groups, char *clause, const char *use
 
 /* Does the user meet what the server's parameter asks for? One clause of it is enough. */
 static bool
-meets(const struct gate *gate, bool groups, const struct http *http, const char *user)
+meets(const struct gate *gate, const struct http *http, const char *user)
 {
 	char text[1024], *rest = text, *clause;
 	enum met met = NOT_MET;
@@ -85,7 +84,7 @@ meets(const struct gate *gate, bool groups, const struct http *http, const char 
 		met = NOT_UNDERSTOOD;
 	/* All of it is read, so that a word nobody knows lets nobody in. */
 	while (met != NOT_UNDERSTOOD && (clause = strsep(&rest, ";")) != NULL) {
-		enum met one = meets_clause(gate, groups, clause, user);
+		enum met one = meets_clause(gate, clause, user);
 
 		if (one != NOT_MET)
 			met = one;
@@ -97,26 +96,27 @@ meets(const struct gate *gate, bool groups, const struct http *http, const char 
 
 /* -- the verdicts -------------------------------------------------------------------------- */
 
+/* A redirect loses nothing of such a request. */
 static bool
-is_navigation(const struct http *http)
+is_read(const struct http *http)
 {
-	return http_is_browser(http) &&
-	    (strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0);
+	return strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0;
 }
 
 void
 gate_send_to_login(struct http *http, const struct site *site)
 {
 	char next[TARGET_SIZE], location[TARGET_LOCATION_SIZE];
+	bool navigates = http_is_browser(http) && is_read(http);
 	enum asker asker = who_asks(http);
 
 	target_accept(next, http->uri);
 	target_location(location, site->config.login, next);
-	if (is_navigation(http) && asker != SAYS_401 && asker != APACHE) {
+	if (navigates && asker != SAYS_401 && asker != APACHE) {
 		reply_redirect(http, location);
 		return;
 	}
-	if (is_navigation(http) && asker == SAYS_401)
+	if (navigates && asker == SAYS_401)
 		http_header(http, "Location", location);
 	if (http_is_browser(http)) {
 		const struct page_slot slots[] = { { "login", site->config.login } };
@@ -159,9 +159,7 @@ forbid(struct http *http, const struct site *site, const struct token *token)
 static bool
 can_be_sent_round(const struct http *http)
 {
-	bool safe = strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0;
-
-	if (!safe || http->upgrade[0] != '\0')
+	if (!is_read(http) || http->upgrade[0] != '\0')
 		return false;
 	if (http->fetch_mode[0] == '\0')
 		return http_accepts(http, "text/html");
@@ -218,7 +216,7 @@ judge(struct gate *gate, const struct site *site, struct users *users, struct ht
 		reply_error(http, 503, &site->pages);
 		return;
 	}
-	if (!meets(gate, groups, http, token->user)) {
+	if (!meets(gate, http, token->user)) {
 		forbid(http, site, token);
 		return;
 	}

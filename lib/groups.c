@@ -138,8 +138,25 @@ groups_have(const struct groups *groups, const char *group, const char *user)
 	const char *at = groups->file.text;
 	struct span found;
 
+	if (at == NULL)
+		return false;
 	while (next_group(groups, &at, user, &found)) {
 		if (span_is(&found, group))
+			return true;
+	}
+	return false;
+}
+
+/* Is the group among those of the list already, by another line? */
+static bool
+is_listed(const char *list, const struct span *group)
+{
+	const char *end = list + strlen(list);
+	struct span listed;
+
+	while (next_span(&list, end, ",", &listed)) {
+		if (listed.length == group->length &&
+		    memcmp(listed.at, group->at, group->length) == 0)
 			return true;
 	}
 	return false;
@@ -154,6 +171,8 @@ groups_of(char *out, size_t size, const struct groups *groups, const char *user)
 
 	out[0] = '\0';
 	while (next_group(groups, &at, user, &group)) {
+		if (is_listed(out, &group))
+			continue;
 		if (!text_format(out + used, size - used, "%s%.*s", used > 0 ? "," : "",
 			(int)group.length, group.at)) {
 			out[0] = '\0';

@@ -25,7 +25,7 @@ struct groups {
  */
 bool groups_read(struct groups *groups, const char *path, time_t now, const struct log *log);
 
-/* Is `user` in `group`? */
+/* Is `user` in `group`? Not where no file was read. */
 bool groups_have(const struct groups *groups, const char *group, const char *user);
 
 /*

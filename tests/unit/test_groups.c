@@ -86,7 +86,7 @@ test_list(void **state)
 	struct unit_log caught;
 	char out[128];
 
-	read_text(&groups, *state, "a: ada\nb: bob ada\nc: bob\n", &caught);
+	read_text(&groups, *state, "a: ada\nb: bob ada\nc: bob\nb: ada\na: ada ada\n", &caught);
 	assert_true(groups_of(out, sizeof(out), &groups, "ada"));
 	assert_string_equal(out, "a,b");
 	assert_true(groups_of(out, sizeof(out), &groups, "eve"));
