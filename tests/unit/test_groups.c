@@ -91,11 +91,24 @@ test_list(void **state)
 	assert_string_equal(out, "a,b");
 	assert_true(groups_of(out, sizeof(out), &groups, "eve"));
 	assert_string_equal(out, "");
+	read_text(&groups, *state, "ab: ada\na: ada\nabc: ada\n", &caught);
+	assert_true(groups_of(out, sizeof(out), &groups, "ada"));
+	assert_string_equal(out, "ab,a,abc");
+	read_text(&groups, *state, "a: ada\nb: ada\n", &caught);
 	assert_true(groups_of(out, 4, &groups, "ada"));
 	assert_string_equal(out, "a,b");
 	assert_false(groups_of(out, 3, &groups, "ada"));
 	assert_string_equal(out, "");
 	groups_forget(&groups);
+}
+
+static void
+test_no_file(void **state)
+{
+	const struct groups none = { 0 };
+
+	(void)state;
+	assert_false(groups_have(&none, "staff", "ada"));
 }
 
 /* A name ends where its line says, and not at a NUL. */
@@ -149,6 +162,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_log),
 	};
