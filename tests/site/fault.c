@@ -3,6 +3,7 @@
  *
  *	FAULT_CLOCK=FILE	seconds in it are added to the time
  *	FAULT_HASHES=FILE	a line is added to it for each password hash
+ *	FAULT_CRYPT=1		no password can be hashed
  *	FAULT_RANDOM=1		there is no randomness
  *	FAULT_MALLOC=N		the Nth allocation fails, in FastCGI after the first accept
  *	FAULT_COUNT=FILE	is told how many there were, at the end
@@ -63,6 +64,8 @@ crypt_r(const char *password, const char *setting, struct crypt_data *data)
 
 	snprintf(line, sizeof(line), "%.6s\n", setting);
 	note("FAULT_HASHES", line);
+	if (getenv("FAULT_CRYPT") != NULL)
+		return NULL;
 	return real(password, setting, data);
 }
 

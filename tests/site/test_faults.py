@@ -196,6 +196,16 @@ def test_without_randomness_there_is_no_session(env, faults, tmp_path):
     worker.stop()
 
 
+def test_a_fault_does_not_tell_who_is_known(env, faults, tmp_path):
+    worker = fcgi.Worker(tmp_path, env, programs=PLAIN,
+                         environment={**faults.environment, "FAULT_CRYPT": "1"})
+    replies = [worker.post("/login", {"username": name, "password": "password"})
+               for name in ("admin", "nobody", "grace-hopper")]
+    assert [reply.status for reply in replies] == [503] * 3
+    assert len({(reply.text, *reply.lines) for reply in replies}) == 1
+    worker.stop()
+
+
 def test_the_user_file_changes_while_it_is_read(env, tmp_path):
     """Replaced as editors do, and rewritten in place as nobody should."""
     users = tmp_path / "users"

@@ -252,6 +252,22 @@ test_row_of_old_ones(void **state)
 	finish(&place);
 }
 
+/* A row that a clock which was ahead has filled holds as much as any: its slots go first. */
+static void
+test_row_of_a_clock_that_was_ahead(void **state)
+{
+	struct place place;
+
+	begin(&place, *state);
+	for (unsigned n = 1; n < 9; n++)
+		assert_int_equal(pass(&place, bucket(0, 7, n), NOW + 365 * DAY), 5);
+	assert_int_equal(pass(&place, bucket(0, 7, 0), NOW), 5);
+	for (unsigned n = 9; n < 16; n++)
+		assert_int_equal(pass(&place, bucket(0, 7, n), NOW), 5);
+	assert_int_equal(pass(&place, bucket(0, 7, 0), NOW), 0);
+	finish(&place);
+}
+
 static void
 test_forgive(void **state)
 {
@@ -1072,6 +1088,7 @@ main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_full_row),
 		cmocka_unit_test(test_row_of_old_ones),
+		cmocka_unit_test(test_row_of_a_clock_that_was_ahead),
 		cmocka_unit_test(test_forgive),
 		cmocka_unit_test(test_forgive_what_is_forgotten),
 		cmocka_unit_test(test_forgive_several),
