@@ -352,7 +352,8 @@ drain(struct http *http)
 	const long soon = milliseconds() + LIMIT / 10;
 	char scratch[4096];
 
-	if (http->deadline > soon)
+	/* Where no body is to come, a shorter limit would only cost each request a system call. */
+	if (http->body_left != 0 && http->deadline > soon)
 		http->deadline = soon;
 	while (read_some(http, scratch, sizeof(scratch)) > 0)
 		continue;

@@ -389,8 +389,6 @@ post_logout(struct login *login)
 		reply_json(http, 200, "Logout is successful");
 }
 
-/* ------------------------------------------------------------------------------------------ */
-
 /* -- beside a gate ------------------------------------------------------------------------- */
 
 /* Named as the error document of a gate's 401 (Apache), it is told so: REDIRECT_STATUS. */
