@@ -2,7 +2,6 @@
 
 #include <crypt.h>
 #include <ctype.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,4 +147,26 @@ password_check(const char *password, const char *hash)
 	secret_wipe(data, sizeof(*data));
 	free(data);
 	return result;
+}
+
+bool
+password_hash(char out[static PASSWORD_HASH_SIZE], const char *password)
+{
+	char random[16], setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	struct crypt_data *data;
+	const char *made;
+	bool right = false;
+
+	out[0] = '\0';
+	/* It could find its own randomness; ours is the one that is seen to fail. */
+	if (!secret_random(random, sizeof(random)) ||
+	    crypt_gensalt_rn("$y$", 0, random, sizeof(random), setting, sizeof(setting)) == NULL ||
+	    (data = calloc(1, sizeof(*data))) == NULL)
+		return false;
+	made = crypt_r(password, setting, data);
+	if (made != NULL && made[0] != '*')
+		right = text_copy(out, PASSWORD_HASH_SIZE, made);
+	secret_wipe(data, sizeof(*data));
+	free(data);
+	return right;
 }

@@ -4,6 +4,8 @@
 #ifndef POSTERN_PASSWORD_H
 #define POSTERN_PASSWORD_H
 
+#include <stdbool.h>
+
 /* Sizes count the NUL. */
 enum {
 	PASSWORD_SIZE = 512,
@@ -28,5 +30,11 @@ const char *password_refuse(const char *hash);
  * password longer than bcrypt's 72 bytes is hashed all the same, and wrong.
  */
 enum password password_check(const char *password, const char *hash);
+
+/*
+ * Hash `password` (1 to 511 bytes) for the user file: yescrypt of crypt(5), as costly as crypt(3)
+ * makes it by itself, with a fresh salt. False, with `out` emptied, on a fault.
+ */
+bool password_hash(char out[static PASSWORD_HASH_SIZE], const char *password);
 
 #endif

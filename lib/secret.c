@@ -1,8 +1,10 @@
 #include "secret.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -41,8 +43,13 @@ secret_wipe(void *bytes, size_t length)
 bool
 secret_random(void *out, size_t length)
 {
-	/* Up to 256 bytes come whole or not at all: getrandom(2). */
-	return length <= 256 && getrandom(out, length, 0) == (ssize_t)length;
+	if (length > 256)
+		return false;
+	/* Up to 256 bytes come whole or not at all. */
+	if (getrandom(out, length, 0) == (ssize_t)length)
+		return true;
+	/* Linux before 3.17 has /dev/urandom only. */
+	return errno == ENOSYS && RAND_bytes(out, (int)length) == 1;
 }
 
 bool

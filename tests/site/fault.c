@@ -74,7 +74,7 @@ getrandom(void *out, size_t length, unsigned flags)
 {
 	if (getenv("FAULT_RANDOM") == NULL)
 		return syscall(SYS_getrandom, out, length, flags);
-	errno = ENOSYS;
+	errno = EIO;
 	return -1;
 }
 
