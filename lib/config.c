@@ -411,6 +411,49 @@ config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE])
 	return right;
 }
 
+/* Is there not even something that we may not look at? */
+static bool
+is_absent(const char *path)
+{
+	return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+/* The first place whose folder is there, else the first place. */
+static void
+choose_place(char out[static PLACE_SIZE])
+{
+	for (int i = 0; i < 3; i++) {
+		char *name;
+		bool there;
+
+		if (!env_place(out, i))
+			continue;
+		name = strrchr(out, '/');
+		*name = '\0';
+		there = !is_absent(out);
+		*name = '/';
+		if (there)
+			return;
+	}
+	for (int i = 0; i < 3 && !env_place(out, i); i++)
+		continue;
+}
+
+bool
+config_is_missing(char path[static CONFIG_LONG_SIZE])
+{
+	const char *secret = getenv("POSTERN_SECRET");
+	char place[PLACE_SIZE], hidden[PLACE_SIZE];
+	bool found = find_env(place, hidden);
+
+	if ((secret != NULL && secret[0] != '\0') || hidden[0] != '\0' ||
+	    (found && !is_absent(place)))
+		return false;
+	if (!found)
+		choose_place(place);
+	return text_copy(path, CONFIG_LONG_SIZE, place) && path[0] == '/';
+}
+
 bool
 config_is_served(const struct config *config, const char *document_root,
     char why[static CONFIG_WHY_SIZE])

@@ -45,6 +45,13 @@ struct config {
 bool config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE]);
 
 /*
+ * Is there no environment file, nor a secret in the process environment? Then `path` says where
+ * to make the file: where POSTERN_ENV points, else in the first of those places that has its
+ * folder, else in the first.
+ */
+bool config_is_missing(char path[static CONFIG_LONG_SIZE]);
+
+/*
  * Could a web server with this document root, or with none if it is empty, hand out one of
  * our files? Then `why` names it.
  */

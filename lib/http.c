@@ -417,6 +417,19 @@ http_is_browser(const struct http *http)
 	    (http->fetch_mode[0] == '\0' || strcmp(http->fetch_mode, "navigate") == 0);
 }
 
+bool
+http_is_https(const struct http *http)
+{
+	return http->https[0] != '\0' && strcasecmp(http->https, "off") != 0;
+}
+
+bool
+http_is_forwarded(const struct http *http)
+{
+	return http->forwarded[0] != '\0' || http->forwarded_for[0] != '\0' ||
+	    http->real_ip[0] != '\0';
+}
+
 /* -- the reply goes out --------------------------------------------------------------- */
 
 static bool

@@ -76,6 +76,12 @@ void http_last_segment(const struct http *http, char out[static HTTP_SEGMENT_SIZ
 /* Does the client want a page, and not data: an Accept with text/html, and a navigation? */
 bool http_is_browser(const struct http *http);
 
+/* Did it come over TLS, as this web server knows itself? */
+bool http_is_https(const struct http *http);
+
+/* Does a proxy say that it passed this on? Then REMOTE_ADDR may be the proxy's. */
+bool http_is_forwarded(const struct http *http);
+
 /* Does Accept name this media type? */
 bool http_accepts(const struct http *http, const char *type);
 

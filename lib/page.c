@@ -35,6 +35,9 @@ static const struct builtin {
 	[PAGE_MESSAGE] = { "message.html",
 #include "pages/message.html.inc"
 	},
+	[PAGE_SETUP] = { "setup.html",
+#include "pages/setup.html.inc"
+	},
 	[PAGE_STYLE] = { "style.css",
 #include "pages/style.css.inc"
 	},

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 
 #include "cookie.h"
@@ -149,11 +148,10 @@ void
 site_set_cookie(const struct site *site, struct http *http, const char *suffix, const char *value,
     long seconds)
 {
-	bool https = http->https[0] != '\0' && strcasecmp(http->https, "off") != 0;
 	char name[CONFIG_TEXT_SIZE + 8], header[COOKIE_SET_SIZE];
 
 	text_format(name, sizeof(name), "%s%s", site->config.cookie, suffix);
-	if (cookie_set(header, name, value, seconds, site->config.secure || https))
+	if (cookie_set(header, name, value, seconds, site->config.secure || http_is_https(http)))
 		http_header(http, "Set-Cookie", header);
 	secret_wipe(header, sizeof(header));
 }
@@ -211,9 +209,9 @@ site_command(int argc, char **argv, time_t now)
 
 	if (argc != 2 || strcmp(argv[1], "--check") != 0) {
 		fprintf(stderr,
-		    "usage: %s --check\n"
-		    "A web server starts this program, as FastCGI or CGI; see README.md.\n",
-		    argc > 0 ? argv[0] : "program");
+		    "usage: login.fcgi --check | --hash [NAME]\n"
+		    "       welcome.fcgi --check\n"
+		    "A web server starts these programs, as FastCGI or CGI: see login.fcgi(8).\n");
 		return EX_USAGE;
 	}
 	right = site_open(&site, now);

@@ -18,6 +18,7 @@
 #include "password.h"
 #include "reply.h"
 #include "secret.h"
+#include "setup.h"
 #include "site.h"
 #include "target.h"
 #include "text.h"
@@ -212,13 +213,11 @@ static const char *
 client_network(struct login *login)
 {
 	const struct http *http = login->http;
-	bool proxied = http->forwarded[0] != '\0' || http->forwarded_for[0] != '\0' ||
-	    http->real_ip[0] != '\0';
 	bool address = throttle_network(login->network, http->remote_addr);
 	/* Of ::1 its first half, too. */
 	bool here = text_begins(login->network, "127.") || strcmp(login->network, "::") == 0;
 
-	if (address && (!here || !proxied))
+	if (address && (!here || !http_is_forwarded(http)))
 		return login->network;
 	log_event(&http->log, "config",
 	    "reason=\"tries are not counted by address: REMOTE_ADDR does not tell the client's\"");
@@ -465,14 +464,16 @@ main(int argc, char **argv)
 	if (!secret_begin())
 		return EXIT_FAILURE;
 	if (!http_is_served())
-		return site_command(argc, argv, time(NULL));
+		return (argc == 2 || argc == 3) && strcmp(argv[1], "--hash") == 0
+		    ? setup_command(argv[2])
+		    : site_command(argc, argv, time(NULL));
 	if (!http_open(&http))
 		return EXIT_FAILURE;
 	site_open(&site, time(NULL));
 	while (http_accept(&http)) {
 		struct login login = { &http, &site, &users, time(NULL), .next = "" };
 
-		if (site_admits(&site, &http, login.now))
+		if (!setup_answers(&site, &http) && site_admits(&site, &http, login.now))
 			answer(&login);
 		http_finish(&http);
 	}

@@ -37,6 +37,7 @@ test_builtin(void **state)
 		[PAGE_AGAIN] = "{{login}}",
 		[PAGE_FORBIDDEN] = "{{logout}}",
 		[PAGE_MESSAGE] = "{{text}}",
+		[PAGE_SETUP] = "{{settings}}",
 	};
 	static char out[PAGE_SIZE];
 	struct pages pages = { .title = "" };

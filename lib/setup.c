@@ -1,0 +1,235 @@
+#include "setup.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "form.h"
+#include "gate.h"
+#include "password.h"
+#include "reply.h"
+#include "secret.h"
+#include "text.h"
+
+/* A line of the user file, with the NUL. */
+enum { LINE_SIZE = TEXT_NAME_SIZE + PASSWORD_HASH_SIZE };
+
+static const char no_name[] =
+    "A name has 1 to 63 bytes of UTF-8, no control character, no space and "
+    "none of : ; , \" \\ = ?, and begins with no #.";
+static const char no_password[] =
+    "A password has 1 to 511 bytes of UTF-8, and no control character.";
+static const char fault[] = "The hash cannot be made: no memory, or no randomness.";
+
+/* Can somebody sign in with it? */
+static bool
+is_password(const char *text)
+{
+	size_t length = strlen(text);
+
+	for (const char *at = text; *at != '\0'; at++) {
+		if (iscntrl((unsigned char)*at))
+			return false;
+	}
+	return length > 0 && length < PASSWORD_SIZE && text_is_utf8(text, length);
+}
+
+/*
+ * Make a line of the user file; without a name it is the hash alone. NULL, or why not, with `out`
+ * emptied: for a person to read.
+ */
+static const char *
+make_line(char out[static LINE_SIZE], const char *name, const char *password)
+{
+	char hash[PASSWORD_HASH_SIZE];
+
+	out[0] = '\0';
+	/* A line that begins so is a comment. */
+	if (name != NULL && (!text_is_name(name) || name[0] == '#'))
+		return no_name;
+	if (!is_password(password))
+		return no_password;
+	if (!password_hash(hash, password) ||
+	    !text_format(out, LINE_SIZE, "%s%s%s", name != NULL ? name : "",
+		name != NULL ? ":" : "", hash))
+		return fault;
+	return NULL;
+}
+
+/* -- the page ----------------------------------------------------------------------------- */
+
+/* May a password be sent? It would be read by others on its way. */
+static bool
+is_private(const struct http *http)
+{
+	bool here = text_begins(http->remote_addr, "127.") || strcmp(http->remote_addr, "::1") == 0;
+
+	return http_is_https(http) || (here && !http_is_forwarded(http));
+}
+
+/*
+ * Hashing takes long, and anybody may ask for it: only one process of this machine does it at a
+ * time. The name lives as long as the descriptor, which is returned, or -1.
+ */
+static int
+take_turn(void)
+{
+	static const char name[] = "\0postern-setup"; /* in the abstract namespace: unix(7) */
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int turn = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, name, sizeof(name) - 1);
+	if (turn >= 0 &&
+	    bind(turn, (struct sockaddr *)&address,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof(name) - 1)) != 0) {
+		close(turn);
+		turn = -1;
+	}
+	return turn;
+}
+
+/* Make a line of what was sent. NULL, or why not. */
+static const char *
+make_line_of(char line[static LINE_SIZE], const struct form *form)
+{
+	const char *why = "Somebody else's line is being made. Try again in a moment.";
+	int turn;
+
+	if (form->username == NULL || form->password == NULL)
+		return "A user name and a password are needed.";
+	if ((turn = take_turn()) >= 0) {
+		why = make_line(line, form->username, form->password);
+		close(turn);
+	}
+	return why;
+}
+
+/* The environment file to make, in `folder`. False when it does not fit, or on a fault. */
+static bool
+suggest(char *out, size_t size, const char *folder, const struct http *http)
+{
+	const char *script = http->script_name, *slash = strrchr(script, '/');
+	unsigned char random[32];
+	char secret[2 * sizeof(random) + 1], paths[3 * HTTP_SEGMENT_SIZE] = "";
+	bool https = http_is_https(http), made = secret_random(random, sizeof(random));
+
+	secret_hex(secret, random, sizeof(random));
+	/* Where these are called something else the server's configuration says so. */
+	if (slash != NULL && strcmp(slash, "/login.fcgi") == 0)
+		made = made &&
+		    text_format(paths, sizeof(paths),
+			"POSTERN_LOGIN=%s\nPOSTERN_LOGOUT=%s/logout\n"
+			"POSTERN_HOME=%.*s/welcome.fcgi\n",
+			script, script, (int)(slash - script), script);
+	made = made &&
+	    text_format(out, size,
+		"POSTERN_SECRET=%s\nPOSTERN_USERS=%s/users\nPOSTERN_STATE=%s/state\n%s%s%s%s",
+		secret, folder, folder, paths, https ? "POSTERN_ORIGIN=https://" : "",
+		https ? http->host : "", https ? "\n" : "");
+	secret_wipe(random, sizeof(random));
+	secret_wipe(secret, sizeof(secret));
+	return made;
+}
+
+/* `error` is NULL where there is none. */
+static void
+show(const struct site *site, struct http *http, const char *env, const char *line,
+    const char *error)
+{
+	bool private = is_private(http);
+	char folder[CONFIG_LONG_SIZE], settings[6 * CONFIG_LONG_SIZE];
+	const struct page_slot slots[] = {
+		{ "env", env },
+		{ "folder", folder },
+		{ "settings", settings },
+		{ "line", line },
+		{ "error", error != NULL ? error : "" },
+		{ "form", private ? "" : "hidden" },
+		{ "note",
+		    private ? "" : "To make a line of it here, open this page with https://." },
+	};
+
+	text_format(folder, sizeof(folder), "%.*s", (int)(strrchr(env, '/') - env), env);
+	if (suggest(settings, sizeof(settings), folder, http))
+		reply_page(http, 503, &site->pages, PAGE_SETUP, slots, COUNT(slots));
+	else
+		reply_error(http, 503, &site->pages);
+	secret_wipe(settings, sizeof(settings));
+}
+
+/* Answer what the form sends. */
+static void
+answer_post(const struct site *site, struct http *http, const char *env)
+{
+	char body[FORM_BODY_MAX + 1], line[LINE_SIZE] = "";
+	struct form form;
+	size_t length;
+	int status = http_body(http, body, sizeof(body), &length);
+
+	if (status == 0)
+		status = form_read(&form, body, length, http->content_type);
+	if (status != 0)
+		reply_error(http, status, &site->pages);
+	else if (!is_private(http))
+		show(site, http, env, "", "The password came without https, so it was not used.");
+	else
+		show(site, http, env, line, make_line_of(line, &form));
+	secret_wipe(body, sizeof(body));
+	secret_wipe(line, sizeof(line));
+}
+
+bool
+setup_answers(const struct site *site, struct http *http)
+{
+	char env[CONFIG_LONG_SIZE];
+
+	if (site->ready || http->contradictory || gate_is_asked(http) || !config_is_missing(env))
+		return false;
+	if (!site_sent(site, http))
+		return true;
+	if (strcmp(http->method, "POST") == 0)
+		answer_post(site, http, env);
+	else
+		show(site, http, env, "", NULL);
+	return true;
+}
+
+/* -- the command -------------------------------------------------------------------------- */
+
+/* What is typed twice at the terminal, or a line of standard input. NULL, or why not. */
+static const char *
+read_password(char out[static PASSWORD_SIZE + 1])
+{
+	size_t length = 0;
+	int c;
+
+	if (isatty(STDIN_FILENO))
+		return EVP_read_pw_string_min(out, 0, PASSWORD_SIZE, "Password: ", 1) == 0
+		    ? NULL
+		    : "The two are not the same, or were not typed to the end.";
+	while (length < PASSWORD_SIZE && (c = getchar()) != EOF && c != '\n')
+		out[length++] = (char)c;
+	out[length] = '\0';
+	return strlen(out) == length ? NULL : no_password;
+}
+
+int
+setup_command(const char *name)
+{
+	char password[PASSWORD_SIZE + 1] = "", line[LINE_SIZE];
+	const char *why = read_password(password);
+
+	if (why == NULL)
+		why = make_line(line, name, password);
+	secret_wipe(password, sizeof(password));
+	if (why == NULL && printf("%s\n", line) > 0 && fflush(stdout) == 0)
+		return EX_OK;
+	fprintf(stderr, "%s\n", why != NULL ? why : "The line cannot be written.");
+	return why == NULL || why == fault ? EX_SOFTWARE : EX_DATAERR;
+}
