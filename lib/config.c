@@ -329,7 +329,7 @@ take_all(struct config *config, const char *values[static SETTINGS], const char 
 		if (value == NULL || value[0] == '\0')
 			value = settings[i].fallback;
 		if (value == NULL)
-			wrong = "is missing: set it in the environment file, see README.md";
+			wrong = "is missing: set it in the environment file, see postern.env(5)";
 		else if (value[0] != '\0')
 			wrong = take(config, &settings[i], value);
 		if (wrong != NULL) {
