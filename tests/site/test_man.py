@@ -383,6 +383,9 @@ def test_an_example(server):
     try:
         assert sign_in_as_a_browser(site) == 200
         assert site.get("/private/file.txt").status == 401
+        for path in ("//private/file.txt", "/private//file.txt", "/%70rivate/file.txt",
+                     "/x/../private/file.txt", "/private/%2e/file.txt"):
+            assert site.get(path).status in (400, 401, 404), path
         sent = site.get("/private/file.txt?a=b", BROWSER)
         assert sent.status == 302
         assert sent.headers["Location"] == "/login?next=/private/file.txt%3Fa%3Db"
