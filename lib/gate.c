@@ -200,6 +200,23 @@ renew(struct gate *gate, const struct site *site, struct users *users, struct ht
 	return true;
 }
 
+/* Write the user's groups to `out`. False when they cannot be told: the log says why. */
+static bool
+read_groups(char out[static GATE_GROUPS_SIZE], struct gate *gate, const struct site *site,
+    const struct http *http, const struct token *token, time_t now)
+{
+	char quoted[LOG_TEXT_SIZE];
+
+	if (!groups_read(&gate->groups, site->config.groups, now, &http->log))
+		return false;
+	if (groups_of(out, GATE_GROUPS_SIZE, &gate->groups, token->user))
+		return true;
+	log_event(&http->log, "config",
+	    "setting=POSTERN_GROUPS user=%s reason=\"too many groups for a header\"",
+	    log_text(quoted, token->user));
+	return false;
+}
+
 /* Somebody is signed in. */
 static void
 judge(struct gate *gate, const struct site *site, struct users *users, struct http *http,
@@ -210,9 +227,7 @@ judge(struct gate *gate, const struct site *site, struct users *users, struct ht
 
 	if (!token->bearer && !site_sent(site, http))
 		return;
-	if (groups &&
-	    (!groups_read(&gate->groups, site->config.groups, now, &http->log) ||
-		!groups_of(names, sizeof(names), &gate->groups, token->user))) {
+	if (groups && !read_groups(names, gate, site, http, token, now)) {
 		reply_error(http, 503, &site->pages);
 		return;
 	}

@@ -105,8 +105,9 @@ pages_load(struct pages *pages, const char *folder, const char *title,
 	loaded = !own || access(folder, X_OK) == 0;
 	if (!loaded)
 		text_copy(why, PAGE_WHY_SIZE, strerror(errno));
+	/* Where there is a folder there are settings, and nothing is set up. */
 	for (size_t i = 0; i < PAGE_COUNT && own && loaded; i++)
-		loaded = load_own(pages, i, folder, why);
+		loaded = i == PAGE_SETUP || load_own(pages, i, folder, why);
 	if (loaded && hash_style(pages))
 		return true;
 	if (loaded)

@@ -27,7 +27,7 @@ enum page {
 	PAGE_AGAIN,     /* of somebody who has sent something and is not signed in any more */
 	PAGE_FORBIDDEN, /* of somebody who may not see what is guarded */
 	PAGE_MESSAGE,   /* what went wrong */
-	PAGE_SETUP,     /* while there are no settings */
+	PAGE_SETUP,     /* while there are no settings; always the built-in one */
 	PAGE_STYLE,
 	PAGE_COUNT,
 };

@@ -21,8 +21,8 @@
 enum { LINE_SIZE = TEXT_NAME_SIZE + PASSWORD_HASH_SIZE };
 
 static const char no_name[] =
-    "A name has 1 to 63 bytes of UTF-8, no control character, no space and "
-    "none of : ; , \" \\ = ?, and begins with no #.";
+    "A name has 1 to 63 bytes of UTF-8, no control character, no space, none of : ; , \" \\ = "
+    "and no # at its beginning.";
 static const char no_password[] =
     "A password has 1 to 511 bytes of UTF-8, and no control character.";
 static const char fault[] = "The hash cannot be made: no memory, or no randomness.";

@@ -6,6 +6,7 @@ import pytest
 import fcgi
 from conftest import PLAIN, write_private, write_settings
 from fcgi import AUTHORIZER, FILTER, RESPONDER
+from secrets_seen import SEEN
 
 HTML = {"HTTP_ACCEPT": "text/html", "HTTP_SEC_FETCH_MODE": "navigate"}
 ASKERS = {
@@ -213,6 +214,7 @@ def test_a_group_file_that_cannot_be_read_shuts_the_gate(place, good, asked):
         # More groups than a header holds.
         write_private(groups, "".join("g%d: admin\n" % i for i in range(500)))
         assert worker.authorize(HTTP_COOKIE=good, **asked[1]).status == 503
+        assert b'user="admin" reason="too many groups for a header"' in SEEN.overheard[-1]
     finally:
         write_private(groups, before)
     assert worker.authorize(HTTP_COOKIE=good, **asked[1]).status == 200
