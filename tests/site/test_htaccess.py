@@ -297,6 +297,15 @@ def test_no_settings_are_sent(host, file):
         assert reply.status == 403, method
 
 
+def test_where_the_host_runs_programs_nothing_is_needed_but_for_bearer_tokens(tmp_path_factory):
+    for host in start(tmp_path_factory, override="None", more=ALIAS, cgi_bin="cgi-bin"):
+        headers = host.signed_in(BROWSER)
+        assert "admin" in host.get(host.welcome, headers).text
+        assert host.post(host.logout, {}, headers).status == 303
+        assert host.sign_in(password="wrong").status == 401
+        assert host.get(host.welcome, host.bearer()).text == '{"message":"Please login"}'
+
+
 # -- pretty addresses --------------------------------------------------------------------------
 
 def test_pretty_addresses_leave_other_rules_alone(tmp_path_factory):
@@ -312,6 +321,19 @@ def test_pretty_addresses_leave_other_rules_alone(tmp_path_factory):
             assert "Sign out" in host.get("/logout", BROWSER).text
             for path in ("/login/x", "/loginx", "/nothing", "/"):
                 assert host.get(path).text == "the index\n", path
+
+
+@pytest.mark.parametrize("override, option, status", [
+    ("FileInfo Options", "", 403), ("FileInfo Options", "FollowSymLinks", 200),
+    ("FileInfo Options=ExecCGI,SymLinksIfOwnerMatch", "SymLinksIfOwnerMatch", 200)])
+def test_rewriting_needs_an_option(tmp_path_factory, override, option, status):
+    line = "Options +%s\n" % option if option else ""
+    files = {path: line + text for path, text in {**PRETTY, **GUARD}.items()}
+    more = '<Directory "%(home)s/www">\nOptions None\n</Directory>\n'
+    for host in start(tmp_path_factory, override=override, files=files, paths=PRETTY_PATHS,
+                      more=more, modules=["cgid", "fcgid"]):
+        assert [host.get(path).status for path in ("/login", "/notes.txt")] == [status] * 2
+        assert host.get("/private/file.txt").status == 401
 
 
 def test_without_mod_rewrite_the_site_is_there(tmp_path_factory):
@@ -503,10 +525,9 @@ def test_a_wrong_error_document_opens_nothing(guard):
 def test_satisfy_any_opens_nothing(guard):
     path = folder_with(guard, GUARD["www/private/.htaccess"], "any/private")
     guard.write("www/any/private/index.html", "guarded\n")
-    guard.write("www/any/link", "")
-    guard.write("www/any/.htaccess", 'RewriteEngine On\nRewriteRule "^link$" "private/file.txt"\n')
+    guard.write("www/link/.htaccess", 'RewriteEngine On\nRewriteRule "^$" "%s"\n' % path)
     headers = guard.signed_in()
-    for way in (path, "/any/private/", "/any/private/file", "/any/link"):
+    for way in (path, "/any/private/", "/any/private/file", "/link/"):
         for asked in (PROGRAM, BROWSER, cookie("x")):
             reply = guard.get(way, asked)
             assert reply.status in (403, 404) and b"guarded" not in reply.body, way
