@@ -513,6 +513,14 @@ def test_what_is_misspelt_opens_nothing(guard, old, new):
     assert guard.get(path, guard.signed_in()).status in (403, 500)
 
 
+def test_a_program_that_cannot_be_run_opens_nothing(guard):
+    shutil.copy(guard.cgi_bin / "welcome.fcgi", guard.cgi_bin / "dead.fcgi")
+    (guard.cgi_bin / "dead.fcgi").chmod(0o644)
+    path = folder_with(guard, GUARD["www/private/.htaccess"].replace("welcome.fcgi", "dead.fcgi"))
+    reply = guard.get(path, guard.signed_in())
+    assert reply.status == 500 and b"guarded" not in reply.body
+
+
 def test_a_wrong_error_document_opens_nothing(guard):
     text = GUARD["www/private/.htaccess"]
     for old, new in (("401 /cgi-bin/login.fcgi", "401 /cgi-bin/nothing.fcgi"),
@@ -532,6 +540,21 @@ def test_satisfy_any_opens_nothing(guard):
             reply = guard.get(way, asked)
             assert reply.status in (403, 404) and b"guarded" not in reply.body, way
         assert guard.get(way, headers).text == "guarded\n", way
+
+
+def test_with_the_programs_in_the_guarded_folder_nobody_can_sign_in(tmp_path_factory):
+    files = {**FCGID, "www/.htaccess": GUARD["www/private/.htaccess"]}
+    for host in start(tmp_path_factory, override="FileInfo Options", modules=["fcgid"], files=files):
+        for path in ("/notes.txt", host.login, host.welcome):
+            assert host.get(path, BROWSER).status == 401, path
+        assert host.sign_in().status == 401
+
+
+def test_a_server_that_passes_over_the_gate_sends_nothing(tmp_path_factory):
+    for host in start(tmp_path_factory, override="All Nonfatal=Unknown", files=GUARD):
+        for headers in (PROGRAM, BROWSER, host.signed_in()):
+            for path in (FILE, "/private/"):
+                assert host.get(path, headers).status == 403
 
 
 def test_satisfy_all_mends_it(tmp_path_factory):
