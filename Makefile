@@ -84,7 +84,7 @@ BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
-	nginx caddy php-cgi procps systemd mandoc $(if $(shell command -v npm),,npm)
+	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc $(if $(shell command -v npm),,npm)
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 
 # Install those of the packages $(1) that are missing. Debian starts a newly installed server,
