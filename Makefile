@@ -3,6 +3,8 @@
 #   make            build cgi-bin/login.fcgi and cgi-bin/welcome.fcgi
 #   make run        bring up the demo on 127.0.0.1:8080 (PORT=8081 for another port)
 #   make test       run all tests, under sanitizers
+#   make test-package
+#                   install what is handed out, in small Debian systems of its own (as root)
 #   make replay     run the inputs that fuzzing has kept
 #   make fuzz       look for inputs that break a promise (SECONDS=60 for each harness)
 #   make mutate     take away one check at a time, and see a unit test fail
@@ -85,6 +87,7 @@ RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
 	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc $(if $(shell command -v npm),,npm)
+PACKAGE_PACKAGES := debootstrap python3-pytest
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 
 # Install those of the packages $(1) that are missing. Debian starts a newly installed server,
@@ -152,6 +155,10 @@ test: test-packages
 	npm ci --prefix tests/site --loglevel=error --no-audit --no-fund
 	/usr/bin/python3 -m pytest -q tests/site
 
+test-package:
+	$(call need,$(PACKAGE_PACKAGES))
+	/usr/bin/python3 -m pytest -q tests/package
+
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
 
@@ -200,7 +207,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run demo run-packages test test-packages unit replay fuzz mutate bench install clean help FORCE
+.PHONY: all run demo run-packages test test-packages test-package unit replay fuzz mutate bench install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
