@@ -9,6 +9,7 @@
 #   make fuzz       look for inputs that break a promise (SECONDS=60 for each harness)
 #   make mutate     take away one check at a time, and see a unit test fail
 #   make bench      what signing in costs, known name or not, and a flood of names
+#   make dist       pack static programs for a host where one can only upload files, into build/dist
 #   make install    install the two programs below PREFIX, with DESTDIR before it
 #   make clean      remove all that was built
 #   make help       show this list
@@ -16,14 +17,16 @@
 # SAN=address,undefined builds with those sanitizers, into build/san. CC, CFLAGS and LDFLAGS
 # may be given as usual; warnings and hardening are kept apart, so that these cannot drop them.
 
+VERSION := 1.0.0
+
 CC ?= cc
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 PORT ?= 8080
 SECONDS ?= 60
 
-BUILD := build/$(if $(SAN),san,plain)
-BIN := $(if $(SAN),$(BUILD)/)cgi-bin
+BUILD := build/$(or $(if $(SAN),san),$(if $(STATIC),static),plain)
+BIN := $(if $(SAN)$(STATIC),$(BUILD)/)cgi-bin
 
 # The highest level that this compiler takes with these CFLAGS; none without optimization.
 fortify = $(shell printf '\#include <stdlib.h>\n' | $(CC) $(CFLAGS) -U_FORTIFY_SOURCE \
@@ -36,7 +39,8 @@ HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 	$(if $(FORTIFY),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY))
 SANS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Ilib -I$(BUILD) -MMD -MP $(CFLAGS) $(WARN) $(HARDEN) $(SANS)
-LINK = $(CC) $(CFLAGS) $(LDFLAGS) -pie -Wl,-z,relro,-z,now $(SANS)
+PIE := -pie
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(PIE) -Wl,-z,relro,-z,now $(SANS)
 LIBS := -lfcgi -ljwt -ljson-c -llmdb -lcrypto -lcrypt
 
 LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
@@ -47,7 +51,11 @@ FUZZ := $(HARNESSES:%=$(BUILD)/tests/fuzz/fuzz_%)
 
 all: $(BIN)/login.fcgi $(BIN)/welcome.fcgi
 
-$(BIN)/%.fcgi: $(BUILD)/src/%.o $(LIB)
+ifdef STATIC
+include deploy/static/static.mk
+endif
+
+$(BIN)/%.fcgi: $(BUILD)/src/%.o $(LIB) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS)
 
@@ -88,6 +96,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
 	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc $(if $(shell command -v npm),,npm)
 PACKAGE_PACKAGES := debootstrap python3-pytest
+DIST_PACKAGES := $(filter-out libjwt-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils xz-utils
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 
 # Install those of the packages $(1) that are missing. Debian starts a newly installed server,
@@ -194,6 +203,12 @@ bench: test-packages
 	@$(MAKE) --no-print-directory all build/plain/tests/bench/flood
 	/usr/bin/python3 tests/bench/timing.py
 
+# -- what is handed out ------------------------------------------------------------------
+
+dist:
+	$(call need,$(DIST_PACKAGES))
+	@$(MAKE) --no-print-directory STATIC=1 tarball
+
 # -- the rest ----------------------------------------------------------------------------
 
 install: all
@@ -207,7 +222,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run demo run-packages test test-packages test-package unit replay fuzz mutate bench install clean help FORCE
+.PHONY: all run demo run-packages test test-packages test-package unit replay fuzz mutate bench dist install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -1,0 +1,107 @@
+# What `make dist` does otherwise: STATIC=1 builds programs with every library inside, into
+# build/static, and packs them for a host where one can only upload files.
+#
+# Debian has a static library of each of them but libjwt: that is built from the source of
+# Debian 13's package.
+
+LIBJWT := libjwt-1.17.2
+LIBJWT_SHA256 := 8d52fceba532317359eca8e920c6186577aed45504f47a9be0a13c70ef8586cc
+LIBJWT_TARBALL := $(BUILD)/$(subst -,_,$(LIBJWT)).orig.tar.xz
+
+# Whoever asks for one of these is told no, by absent.c: see there.
+ABSENT := dlopen dlsym dlclose dladdr dlerror getaddrinfo freeaddrinfo getnameinfo gethostbyname
+
+# A warning of the linker ends the build; and no path of this machine stays in a program.
+PIE := -static-pie -s -Wl,--fatal-warnings $(ABSENT:%=-Wl,--wrap=%)
+COMPILE += -I$(BUILD)/$(LIBJWT)/include -ffile-prefix-map='$(CURDIR)'=.
+LIB += $(BUILD)/deploy/static/absent.o
+ARCHIVES := $(BUILD)/libjwt.a $(BUILD)/libjansson.a
+LIBS := -lfcgi -ljson-c -llmdb -lcrypto -lcrypt
+
+# The linker's --wrap leads each of the names there to this one.
+$(BUILD)/deploy/static/absent.o: COMPILE += $(foreach name,$(ABSENT),-D$(name)=__wrap_$(name))
+
+# -- libjwt ------------------------------------------------------------------------------
+
+# apt with folders of its own, which any user may have. It downloads from where it always does.
+APT := $(CURDIR)/$(BUILD)/apt
+APT_GET := apt-get -q -o Dir::Etc::sourcelist=$(APT)/sources.list -o Dir::Etc::sourceparts=/dev/null \
+	-o Dir::State=$(APT) -o Dir::Cache=$(APT) -o APT::Sandbox::User=$(shell id -un)
+
+$(LIBJWT_TARBALL):
+	@mkdir -p $(APT)/lists/partial $(APT)/archives/partial
+	@apt-get indextargets --format '$$(REPO_URI) $$(RELEASE)' 'Created-By: Packages' | \
+		sed -n 's|\(.*\) [^-]*$$|deb-src [signed-by=$(KEYRING)] \1 trixie main|p' | \
+		head -n 1 >$(APT)/sources.list
+	$(APT_GET) update
+	cd $(@D) && $(APT_GET) source --download-only --tar-only libjwt
+
+KEYRING := /usr/share/keyrings/debian-archive-keyring.gpg
+
+$(BUILD)/$(LIBJWT)/include/jwt.h: $(LIBJWT_TARBALL)
+	echo '$(LIBJWT_SHA256)  $<' | sha256sum --check --quiet
+	tar -x -m -C $(BUILD) -f $<
+	: >$(BUILD)/$(LIBJWT)/config.h
+
+$(BUILD)/lib/token.o: $(BUILD)/$(LIBJWT)/include/jwt.h
+
+JWT_OBJECTS := $(BUILD)/$(LIBJWT)/jwt.o $(BUILD)/$(LIBJWT)/jwt-openssl.o
+
+$(JWT_OBJECTS): $(BUILD)/$(LIBJWT)/%.o: $(BUILD)/$(LIBJWT)/include/jwt.h $(BUILD)/command
+	$(CC) -D_GNU_SOURCE -DHAVE_OPENSSL $(CFLAGS) $(HARDEN) -Wall -ffile-prefix-map='$(CURDIR)'=. \
+		-I$(BUILD)/$(LIBJWT) -I$(BUILD)/$(LIBJWT)/include -Ideploy/static \
+		-c -o $@ $(BUILD)/$(LIBJWT)/libjwt/$*.c
+
+# jansson, which libjwt stands on, has two names in common with json-c.
+$(BUILD)/libjwt.a: $(JWT_OBJECTS) $(BUILD)/deploy/static/base64.o deploy/static/renamed
+	rm -f $@
+	$(AR) rcD $@ $(filter %.o,$^)
+	objcopy --redefine-syms=deploy/static/renamed $@
+
+$(BUILD)/libjansson.a: deploy/static/renamed
+	@mkdir -p $(@D)
+	objcopy --redefine-syms=$< "$$($(CC) -print-file-name=libjansson.a)" $@
+
+# -- the tarball -------------------------------------------------------------------------
+
+DIST := build/dist
+HOST := deploy/shared-hosting
+STAGE := $(BUILD)/stage
+# Of the files in the tarball, so that it can be made a second time: of the last commit.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)
+
+# What the licences ask for: their texts, and where the source of each library is.
+INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev liblmdb-dev libssl-dev
+
+$(BUILD)/LICENSES.txt: all
+	{ printf '%s\n' 'Postern, and the libraries that are inside its programs. The source of each' \
+		'library is in the Debian source package that is named, and on its site.' && \
+	printf '\n\n==== Postern $(VERSION)\n\n' && cat LICENSE && \
+	printf '\n\n==== $(LIBJWT), the source package libjwt\n\n' && cat $(BUILD)/$(LIBJWT)/LICENSE && \
+	for p in $(INSIDE); do \
+		dpkg-query -W -f '\n\n==== the source package $${source:Package} $${source:Version}\n\n' \
+			$$p && cat /usr/share/doc/$$p/copyright || exit 1; \
+	done && \
+	for l in Apache-2.0 LGPL-2.1; do \
+		printf '\n\n==== %s\n\n' $$l && cat /usr/share/common-licenses/$$l || exit 1; \
+	done; } >$@
+
+tarball: all $(BUILD)/LICENSES.txt
+	rm -rf $(STAGE) $(DIST)
+	install -d -m 755 $(STAGE)/cgi-bin $(DIST)
+	install -d -m 700 $(STAGE)/.htpostern $(STAGE)/.htpostern/state $(STAGE)/.htpostern/examples
+	install -m 755 $(BIN)/login.fcgi $(BIN)/welcome.fcgi $(STAGE)/cgi-bin
+	install -m 644 $(HOST)/cgi-bin/.htaccess $(STAGE)/cgi-bin
+	install -m 600 $(HOST)/.htpostern/.htaccess $(HOST)/.htpostern/INSTALL.txt \
+		$(HOST)/.htpostern/postern.env.example $(BUILD)/LICENSES.txt $(STAGE)/.htpostern
+	install -m 600 $(HOST)/examples/*.htaccess $(STAGE)/.htpostern/examples
+	install -m 600 /dev/null $(STAGE)/.htpostern/users
+	tar -c -C $(STAGE) --format=ustar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 \
+		--numeric-owner --mode=ug-s .htpostern cgi-bin | gzip -9n >$(DIST)/$(TARBALL)
+	install -m 644 $(HOST)/.htpostern/INSTALL.txt $(DIST)
+	@echo
+	@ls -l $(DIST)
+
+TARBALL := postern-$(VERSION)-x86_64.tar.gz
+
+.PHONY: tarball
