@@ -2,8 +2,9 @@
  * old_kernel COMMAND...: run a command as on Linux 3.10, as far as a filter can make it seem so.
  *
  * The last system call that 3.10 has on x86-64 is 313, finit_module: those that came later, such
- * as getrandom, are answered as a kernel does that never heard of them. Newer flags of old calls,
- * and what such a kernel does when it loads a program, are not imitated.
+ * as getrandom, are answered as a kernel does that never heard of them. uname says 2.6: libcrypto
+ * asks it whether the kernel must have getrandom. Newer flags of old calls, and how such a kernel
+ * loads a program, are not imitated.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -11,6 +12,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -34,7 +36,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: old_kernel COMMAND...\n");
 		return 64;
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	if (personality(PER_LINUX | UNAME26) == -1 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
 		perror("old_kernel");
 		return 71;
