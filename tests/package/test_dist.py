@@ -403,8 +403,9 @@ Listen 127.0.0.1:%(port)d
 """
 
 # Where cgi-bin and .htpostern lie below the folder of one's own.
-PLACES = {
-    "inside": ("www", "www"), "above": ("", ""), "between": ("www", ""), "fcgid": ("www", "www")}
+PLACES = {"inside": ("www", "www"), "above": ("", ""), "between": ("www", ""),
+          "fcgid": ("www", "www"), "suexec": ("www", "www")}
+CUSTOMER = 1000
 
 
 class Hosting:
@@ -412,16 +413,19 @@ class Hosting:
 
     def __init__(self, chroot, tarball, log):
         self.chroot, self.ports = chroot, {}
-        chroot.install("apache2", "libapache2-mod-fcgid")
-        chroot.check("a2enmod -q cgid fcgid rewrite headers && a2dissite -q 000-default && "
+        chroot.install("apache2", "libapache2-mod-fcgid", "apache2-suexec-custom")
+        chroot.check("useradd -u %d customer" % CUSTOMER)
+        chroot.path("/etc/apache2/suexec/www-data").write_text("/home\npublic_html\n")
+        chroot.check("a2enmod -q cgid fcgid rewrite headers suexec && a2dissite -q 000-default && "
                      "a2disconf -q serve-cgi-bin")
         sites = "ServerName example.org\n"
         for name, (cgi_bin, hidden) in PLACES.items():
             self.ports[name] = free_port()
             self.upload(tarball, name, cgi_bin, hidden)
             # Beside the web root it is the host that leads to it.
-            alias = 'ScriptAlias "/cgi-bin/" "/home/above/cgi-bin/"' if not cgi_bin else ""
-            sites += APACHE % {"name": name, "port": self.ports[name], "more": alias}
+            more = {"above": 'ScriptAlias "/cgi-bin/" "/home/above/cgi-bin/"',
+                    "suexec": "SuexecUserGroup customer customer"}.get(name, "")
+            sites += APACHE % {"name": name, "port": self.ports[name], "more": more}
         chroot.path("/etc/apache2/ports.conf").write_text("")
         chroot.path("/etc/apache2/sites-enabled/hosting.conf").write_text(sites)
         process = chroot.start(". /etc/apache2/envvars && "
@@ -437,6 +441,8 @@ class Hosting:
         for part, where in (("cgi-bin", cgi_bin), (".htpostern", hidden)):
             (unpacked / part).rename(you / where / part)
         unpacked.rmdir()
+        if name == "suexec":
+            give_to(CUSTOMER, you)
         if name == "fcgid":
             self.guard(you / "www")
 
@@ -507,6 +513,19 @@ def test_the_canary_sings(hosting):
     finally:
         (folder / "away").rename(folder / ".htaccess")
         folder.chmod(0o700)
+
+
+def test_suexec_wants_a_folder_that_only_its_owner_may_change(hosting):
+    server, log = hosting.server("suexec"), hosting.chroot.path("/var/log/apache2/suexec.log")
+    assert server.ask("GET", LOGIN).status == 200
+    assert "uid: (1000/customer)" in log.read_text().splitlines()[-1]
+    folder = hosting.chroot.path("/home/suexec/www/cgi-bin")
+    folder.chmod(0o777)
+    try:
+        assert server.ask("GET", LOGIN).status == 500
+    finally:
+        folder.chmod(0o755)
+    assert "writable by others" in log.read_text()
 
 
 def test_mod_fcgid_keeps_a_program_running(hosting):
