@@ -2,8 +2,10 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -110,11 +112,35 @@ class Chroot:
         self._started.append(process)
         return process
 
+    def running(self):
+        """What runs in it: the number of each process, and the program, as a path inside."""
+        found = {}
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "root") == str(self.root):
+                    found[int(process.name)] = os.readlink(process / "exe")[len(str(self.root)):]
+            except OSError:  # it has ended
+                pass
+        return found
+
+    def _end(self, number):
+        """Let what still runs in it end."""
+        for process in self.running():
+            try:
+                os.kill(process, number)
+            except ProcessLookupError:
+                pass
+        end = time.monotonic() + 10
+        while self.running() and time.monotonic() < end:
+            time.sleep(0.01)
+
     def close(self):
         for process in self._started:
             if process.poll() is None:
                 process.terminate()
                 process.wait(30)
+        self._end(signal.SIGTERM)
+        self._end(signal.SIGKILL)
         while self._mounted:
             run("umount", self._mounted[-1])
             self._mounted.pop()

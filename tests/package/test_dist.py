@@ -1,4 +1,6 @@
 """The tarball that `make dist` packs: unpacked where people would, and on what they have there."""
+import base64
+import ctypes
 import hashlib
 import http.client
 import io
@@ -156,7 +158,8 @@ def test_json_c_and_jansson_do_not_mix(tarball):
 
 def test_the_header_is_that_of_the_library(tarball):
     needed = (ROOT / "build/static/lib/token.d").read_text()
-    assert "build/static/libjwt-1.17.2/include/jwt.h" in needed and "/usr/include/jwt.h" not in needed
+    assert "build/static/libjwt-1.17.2/include/jwt.h" in needed
+    assert "/usr/include/jwt.h" not in needed
 
 
 def test_another_libjwt_is_refused(tarball, tmp_path):
@@ -170,6 +173,31 @@ def test_another_libjwt_is_refused(tarball, tmp_path):
                           stderr=subprocess.STDOUT, text=True)
     assert made.returncode != 0 and "FAILED" in made.stdout
     assert not (tmp_path / "libjwt-1.17.2").exists()
+
+
+@pytest.fixture(scope="module")
+def base64_c(tmp_path_factory):
+    library = tmp_path_factory.mktemp("base64") / "base64.so"
+    run("cc", "-shared", "-fPIC", "-o", library, ROOT / "deploy/static/base64.c", "-lcrypto")
+    return ctypes.CDLL(library)
+
+
+def test_base64_there_and_back(base64_c):
+    for length in range(1, 100):
+        content = os.urandom(length)
+        text = ctypes.create_string_buffer(4 * length + 4)
+        back = ctypes.create_string_buffer(4 * length + 4)
+        assert base64_c.jwt_Base64encode(text, content, length) == len(text.value)
+        assert text.value == base64.b64encode(content)
+        assert base64_c.jwt_Base64decode(back, text.value) == length
+        assert back.raw[:length] == content
+
+
+@pytest.mark.parametrize("text", [
+    "", "a", "ab", "abc", "abcde", "ab=", "a===", "====", "ab==ab==", "a=bc", " abc", "abc ",
+    "abcd\n", " abcdabc", "abcdabc\n", "ab\0d", "abc-", "ab_d"])
+def test_what_is_not_base64_is_refused(base64_c, text):
+    assert base64_c.jwt_Base64decode(ctypes.create_string_buffer(64), text.encode()) == 0
 
 
 def test_the_same_tarball_a_second_time(tarball, tmp_path):
@@ -232,9 +260,10 @@ class Cgi:
         self.prefix, self.folder, self.environment = prefix, folder, environment
 
     def start(self, name, arguments=(), body=b"", **environment):
-        return subprocess.run([*map(str, self.prefix), "%s/cgi-bin/%s" % (self.folder, name), *arguments],
-                              input=body, env={**self.environment, **environment}, timeout=60,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        program = "%s/cgi-bin/%s" % (self.folder, name)
+        return subprocess.run([*map(str, self.prefix), program, *arguments], input=body, timeout=60,
+                              env={**self.environment, **environment}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
 
     def ask(self, method, path, fields=None, token=None):
         name = path.split("/")[2]
@@ -243,7 +272,8 @@ class Cgi:
         environment = {
             "GATEWAY_INTERFACE": "CGI/1.1", "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "x",
             "REQUEST_METHOD": method, "REQUEST_URI": path, "SCRIPT_NAME": script,
-            "PATH_INFO": path[len(script):], "REMOTE_ADDR": "192.0.2.1", "CONTENT_LENGTH": str(len(body)),
+            "PATH_INFO": path[len(script):], "REMOTE_ADDR": "192.0.2.1",
+            "CONTENT_LENGTH": str(len(body)),
             **{"HTTP_" + n.upper().replace("-", "_"): v for n, v in BROWSER.items()}}
         if fields is not None:
             environment["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
@@ -263,7 +293,8 @@ def visit(server):
     form = server.ask("GET", LOGIN)
     assert form.status == 200 and 'type="password"' in form.text, form.text
     asked = server.ask("GET", WELCOME)
-    assert asked.status == 303 and asked.headers["Location"].startswith(LOGIN + "?next="), asked.text
+    assert asked.status == 303, asked.text
+    assert asked.headers["Location"].startswith(LOGIN + "?next=")
     wrong = server.ask("POST", LOGIN, {"username": "ada", "password": PASSWORD + "x"})
     assert wrong.status == 401 and not wrong.token, wrong.text
     right = server.ask("POST", LOGIN, {"username": "ada", "password": PASSWORD, "next": WELCOME})
@@ -344,7 +375,8 @@ def test_among_musl(tarball, home, tmp_path):
     A root whose only C library is musl's, as on Alpine: Debian's musl, and its busybox, which
     has every library inside too, as the web server. .htpostern lies above the web root.
     """
-    subprocess.run(["apt-get", "-q", "download", "musl", "busybox-static"], cwd=tmp_path, check=True)
+    subprocess.run(["apt-get", "-q", "download", "musl", "busybox-static"], cwd=tmp_path,
+                   check=True)
     for package in tmp_path.glob("*.deb"):
         run("dpkg-deb", "-x", package, home)
     assert list(home.glob("lib/ld-musl-*")) and not list(home.rglob("libc.so.6"))
@@ -453,9 +485,10 @@ class Hosting:
         shutil.copy(examples / "cgi-bin-fcgid.htaccess", www / "cgi-bin/.htaccess")
         (www / "private").mkdir()
         text = (examples / "guarded-folder.htaccess").read_text()
-        assert "/home/you/public_html/" in text
-        (www / "private/.htaccess").write_text(
-            text.replace("/home/you/public_html/", "/home/fcgid/www/"))
+        text, lines = re.subn('(?m)^FcgidAccessChecker ".*/cgi-bin/welcome.fcgi"$',
+                              'FcgidAccessChecker "/home/fcgid/www/cgi-bin/welcome.fcgi"', text)
+        assert lines == 1
+        (www / "private/.htaccess").write_text(text)
         (www / "private/.htaccess").chmod(0o644)
         (www / "private/notes.txt").write_text("for those who are signed in\n")
 
@@ -499,7 +532,7 @@ def test_apache_hands_out_nothing(hosting, place):
 
 
 def test_the_canary_sings(hosting):
-    """Open to all, and with its .htaccess gone, the folder could be read: so that is what hides it."""
+    """Open to all, and without its .htaccess, the folder can be read: that is what hides it."""
     folder = hosting.chroot.path("/home/inside/www/.htpostern")
     canary = "/.htpostern/INSTALL.txt"
     for path in (folder, folder / "INSTALL.txt", folder / ".htaccess"):
@@ -529,19 +562,31 @@ def test_suexec_wants_a_folder_that_only_its_owner_may_change(hosting):
 
 
 def test_mod_fcgid_keeps_a_program_running(hosting):
-    server = hosting.server("fcgid")
-    for _ in range(2):
-        server.ask("GET", LOGIN)
-    running = hosting.chroot.check("for f in /proc/[0-9]*/exe; do readlink $f; done | sort | uniq -c")
-    assert "/home/fcgid/www/cgi-bin/login.fcgi" in running
-    assert "/home/inside/www/cgi-bin/login.fcgi" not in running
+    for place, stays in (("inside", False), ("fcgid", True)):
+        hosting.server(place).ask("GET", LOGIN)
+        program = "/home/%s/www/cgi-bin/login.fcgi" % place
+        assert (program in hosting.chroot.running().values()) == stays
+
+
+def test_a_new_program_takes_over_at_once(hosting):
+    """Uploaded beside the old one, and renamed: the running one is left behind."""
+    server, folder = hosting.server("fcgid"), hosting.chroot.path("/home/fcgid/www/cgi-bin")
+    before = (folder / "login.fcgi").stat()
+    assert server.ask("GET", LOGIN).status == 200
+    shutil.copy(folder / "login.fcgi", folder / "new")
+    os.chown(folder / "new", WWW_DATA, WWW_DATA)
+    (folder / "new").rename(folder / "login.fcgi")
+    assert (folder / "login.fcgi").stat().st_ino != before.st_ino
+    assert server.ask("GET", LOGIN).status == 200
+    assert "/home/fcgid/www/cgi-bin/login.fcgi" in hosting.chroot.running().values()
 
 
 def test_mod_fcgid_guards_a_folder(hosting):
     server = hosting.server("fcgid")
     asked = server.ask("GET", "/private/notes.txt")
     assert asked.status in (302, 303) and LOGIN in asked.headers["Location"], asked.text
-    assert server.ask("GET", "/private/notes.txt", **{"Accept": "*/*", "Sec-Fetch-Mode": "cors"}).status == 401
+    program = {"Accept": "*/*", "Sec-Fetch-Mode": "cors"}
+    assert server.ask("GET", "/private/notes.txt", **program).status == 401
     target = urllib.parse.urlsplit(asked.headers["Location"])
     right = server.ask("POST", LOGIN, {"username": "ada", "password": PASSWORD,
                                        "next": urllib.parse.parse_qs(target.query)["next"][0]})
