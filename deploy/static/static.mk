@@ -16,7 +16,9 @@ PIE := -static-pie -s -Wl,--fatal-warnings $(ABSENT:%=-Wl,--wrap=%)
 COMPILE += -I$(BUILD)/$(LIBJWT)/include -ffile-prefix-map='$(CURDIR)'=.
 LIB += $(BUILD)/deploy/static/absent.o
 ARCHIVES := $(BUILD)/libjwt.a $(BUILD)/libjansson.a
-LIBS := -lfcgi -ljson-c -llmdb -lcrypto -lcrypt
+# Of Debian 13 libcrypto stands on zlib and zstd.
+CRYPTO := $(shell pkg-config --static --libs libcrypto)
+LIBS := -lfcgi -ljson-c -llmdb $(CRYPTO) -lcrypt
 
 # The linker's --wrap leads each of the names there to this one.
 $(BUILD)/deploy/static/absent.o: COMPILE += $(foreach name,$(ABSENT),-D$(name)=__wrap_$(name))
@@ -71,7 +73,8 @@ STAGE := $(BUILD)/stage
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)
 
 # What the licences ask for: their texts, and where the source of each library is.
-INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev liblmdb-dev libssl-dev
+INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev liblmdb-dev libssl-dev \
+	$(if $(filter -lz,$(CRYPTO)),zlib1g-dev) $(if $(filter -lzstd,$(CRYPTO)),libzstd-dev)
 
 $(BUILD)/LICENSES.txt: all
 	{ printf '%s\n' 'Postern, and the libraries that are inside its programs. The source of each' \

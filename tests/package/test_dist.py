@@ -50,10 +50,20 @@ def wait_for(port, process, log):
 
 # -- the tarball ------------------------------------------------------------------------------
 
+def assert_no_warning(said):
+    assert "warning" not in said.lower().replace("-wl,--fatal-warnings", ""), said
+
+
+def copy_sources(folder):
+    listed = run("git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z")
+    for name in filter(None, listed.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+
+
 @pytest.fixture(scope="session")
 def tarball():
-    said = run("make", "-C", ROOT, "dist")
-    assert "warning" not in said.lower().replace("-wl,--fatal-warnings", "")
+    assert_no_warning(run("make", "-C", ROOT, "dist"))
     found = list((ROOT / "build/dist").glob("postern-*-x86_64.tar.gz"))
     assert len(found) == 1
     return found[0]
@@ -202,10 +212,7 @@ def test_what_is_not_base64_is_refused(base64_c, text):
 
 def test_the_same_tarball_a_second_time(tarball, tmp_path):
     """In another folder, and by somebody with another umask."""
-    listed = run("git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z")
-    for name in filter(None, listed.split("\0")):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    copy_sources(tmp_path)
     (tmp_path / "build/static").mkdir(parents=True)
     for source in (ROOT / "build/static").glob("*.orig.tar.xz"):
         shutil.copy(source, tmp_path / "build/static")
@@ -368,6 +375,25 @@ def test_on_an_old_kernel(tarball, home, old_kernel, method):
     for _ in range(5):
         old.ask("POST", LOGIN, {"username": "ada", "password": "wrong"})
     assert old.ask("POST", LOGIN, {"username": "ada", "password": PASSWORD}).status == 429
+
+
+def test_made_on_debian_13(chroot, home, old_kernel):
+    """Another compiler, another glibc, and an OpenSSL that wants more libraries."""
+    debian = chroot("trixie")
+    debian.install("make")
+    copy_sources(debian.path("/src"))
+    debian.check("make -C /src dist")  # installs packages: dpkg warns of what is no matter here
+    assert_no_warning(debian.check("rm -r /src/build && make -C /src dist"))
+    tarball = next(debian.path("/src/build/dist").glob("*.tar.gz"))
+    unpack(tarball, home, home, hashed("yescrypt"))
+    shutil.copy(old_kernel, home)
+    for name in PROGRAMS:
+        assert (home / "cgi-bin" / name).stat().st_size < 8_000_000
+    visit(Cgi(["/usr/bin/unshare", "--ipc", *as_www_data(), home / "old_kernel"], home))
+    with open(home / ".htpostern/postern.env") as settings:
+        moved = settings.read().replace(str(home), "")
+    (home / ".htpostern/postern.env").write_text(moved)
+    visit(Cgi(as_www_data(home), "", POSTERN_ENV="/.htpostern/postern.env"))
 
 
 def test_among_musl(tarball, home, tmp_path):
