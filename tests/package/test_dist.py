@@ -626,7 +626,7 @@ def test_mod_fcgid_guards_a_folder(hosting):
 # -- lighttpd, which reads no .htaccess ----------------------------------------------------------
 
 LIGHTTPD = """
-server.modules = ( "mod_access", "mod_cgi" )
+server.modules = ( "mod_access", "mod_cgi", "mod_fastcgi" )
 server.bind = "127.0.0.1"
 server.port = %(port)d
 server.username = "www-data"
@@ -650,8 +650,9 @@ def lighttpd(home):
         log.touch()
         os.chown(log, WWW_DATA, WWW_DATA)
         with open(log, "ab") as out:
-            running.append(subprocess.Popen(["/usr/sbin/lighttpd", "-D", "-f", config],
-                                            stdout=out, stderr=out))
+            running.append(subprocess.Popen(
+                ["/usr/bin/unshare", "--ipc", "/usr/sbin/lighttpd", "-D", "-f", config],
+                stdout=out, stderr=out))
         wait_for(port, running[-1], log)
         return Server(port)
 
@@ -693,3 +694,21 @@ def test_lighttpd_with_the_folder_above(tarball, home, lighttpd):
     assert_hidden(server, folder)
     assert_programs_run(server)
     visit(server)
+
+
+FASTCGI = """
+fastcgi.server += ( "/cgi-bin/%(name)s" => ((
+	"socket" => "%(home)s/%(name)s.socket", "max-procs" => 1, "check-local" => "disable",
+	"bin-path" => "%(home)s/old_kernel %(home)s/cgi-bin/%(name)s"
+)) )
+"""
+
+
+def test_as_fastcgi_on_an_old_kernel(tarball, home, lighttpd, old_kernel):
+    unpack(tarball, home, home)
+    give_to(WWW_DATA, home)  # for the sockets
+    shutil.copy(old_kernel, home)
+    (home / "www").mkdir()
+    server = lighttpd("".join(FASTCGI % {"name": name, "home": home} for name in PROGRAMS))
+    for _ in range(3):
+        visit(server)
