@@ -1,15 +1,16 @@
 #include "secret.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 bool
 secret_begin(void)
@@ -40,16 +41,26 @@ secret_wipe(void *bytes, size_t length)
 	explicit_bzero(bytes, length);
 }
 
+/* What Linux before 3.17 has instead of getrandom(2). */
+static bool
+read_urandom(void *out, size_t length)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	bool whole = fd >= 0 && read(fd, out, length) == (ssize_t)length;
+
+	if (fd >= 0)
+		close(fd);
+	return whole;
+}
+
 bool
 secret_random(void *out, size_t length)
 {
 	if (length > 256)
 		return false;
 	/* Up to 256 bytes come whole or not at all. */
-	if (getrandom(out, length, 0) == (ssize_t)length)
-		return true;
-	/* Linux before 3.17 has /dev/urandom only. */
-	return errno == ENOSYS && RAND_bytes(out, (int)length) == 1;
+	return getrandom(out, length, 0) == (ssize_t)length ||
+	    (errno == ENOSYS && read_urandom(out, length));
 }
 
 bool
