@@ -2,12 +2,14 @@
 import base64
 import ctypes
 import hashlib
+import html
 import http.client
 import io
 import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tarfile
@@ -466,6 +468,11 @@ PLACES = {"inside": ("www", "www"), "above": ("", ""), "between": ("www", ""),
 CUSTOMER = 1000
 
 
+def shown(text):
+    """What the page of a new site tells to write."""
+    return [html.unescape(t) for t in re.findall("<pre>(.*?)</pre>", text, re.S)]
+
+
 class Hosting:
     """A Debian with Apache, as it comes, on which people have folders of their own."""
 
@@ -548,6 +555,35 @@ def test_apache_signs_in_by_htaccess_alone(hosting, place):
     before = hosting.events(place).count(said)
     visit(hosting.server(place))
     assert hosting.events(place).count(said) == before + 1
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_page_of_a_new_site_says_all_there_is_to_do(hosting, place):
+    """Its settings and its line for the user file, as they are, are enough."""
+    server = hosting.server(place)
+    folder = hosting.chroot.path("/home/%s/%s/.htpostern" % (place, PLACES[place][1]))
+    users, env = folder / "users", folder / "postern.env"
+    before = {path: path.read_text() for path in (users, env)}
+    try:
+        env.unlink()
+        for number, program in hosting.chroot.running().items():
+            if program.endswith(".fcgi"):  # one that has its settings never asks for them again
+                os.kill(number, signal.SIGTERM)
+        page = server.ask("POST", LOGIN, {"username": "ada", "password": PASSWORD})
+        assert page.status == 503 and page.text.count("<pre>") == 2, page.text
+        users.write_text("".join(shown(page.text)[:1]) + "\n")
+        settings = shown(page.text)[1]
+        assert "<code>%s</code>" % ("/" + str(env.relative_to(hosting.chroot.root))) in page.text
+        env.touch(0o600)
+        os.chown(env, users.stat().st_uid, users.stat().st_gid)
+        env.write_text(settings)
+        end = time.monotonic() + 5  # they are looked for once a second
+        while server.ask("GET", LOGIN).status == 503 and time.monotonic() < end:
+            time.sleep(0.01)
+        visit(server)
+    finally:
+        for path, text in before.items():
+            path.write_text(text)
 
 
 @pytest.mark.parametrize("place", PLACES)
