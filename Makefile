@@ -10,7 +10,7 @@
 #   make mutate     take away one check at a time, and see a unit test fail
 #   make bench      what signing in costs, known name or not, and a flood of names
 #   make dist       pack static programs for a host where one can only upload files, into build/dist
-#   make install    install the two programs below PREFIX, with DESTDIR before it
+#   make install    install the programs, man pages and deploy/ below PREFIX, with DESTDIR before it
 #   make clean      remove all that was built
 #   make help       show this list
 #
@@ -212,9 +212,21 @@ dist:
 
 # -- the rest ----------------------------------------------------------------------------
 
+# What a shared host gets is not among it: there nobody can run make, and its names begin with
+# a dot. The example of an environment file is root's, like all of it, and holds no secret.
+TO = $(DESTDIR)$(PREFIX)
+DOC = $(TO)/share/doc/postern
+DEPLOY = $(shell find deploy -path deploy/shared-hosting -prune -o -type f ! -name postern.env -print)
+MAN = $(wildcard man/*.[1-9])
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/lib/cgi-bin/postern
-	install -m 755 cgi-bin/login.fcgi cgi-bin/welcome.fcgi $(DESTDIR)$(PREFIX)/lib/cgi-bin/postern
+	install -d $(TO)/lib/cgi-bin/postern $(sort $(dir $(DEPLOY:%=$(DOC)/%))) $(DOC)/examples \
+		$(patsubst .%,$(TO)/share/man/man%,$(sort $(suffix $(MAN))))
+	install -m 755 cgi-bin/login.fcgi cgi-bin/welcome.fcgi $(TO)/lib/cgi-bin/postern
+	install -m 644 README.md $(DOC)
+	install -m 644 deploy/postern.env $(DOC)/examples
+	@set -e; for f in $(DEPLOY); do install -m 644 $$f $(DOC)/$$f; done
+	@set -e; for f in $(MAN); do install -m 644 $$f $(TO)/share/man/man$${f##*.}; done
 
 clean:
 	rm -rf build cgi-bin
