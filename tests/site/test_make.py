@@ -4,12 +4,12 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT
+from conftest import PLAIN, ROOT, SECRET, write_private
 
 
-def make(*arguments):
+def make(*arguments, **more):
     return subprocess.run(["make", "-C", ROOT, "--no-print-directory", *arguments], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
 
 
 @pytest.mark.parametrize("compiler, flags", [("gcc", "-O2 -Werror"), ("clang", "-O1 -Werror"),
@@ -29,11 +29,58 @@ def test_no_warning_and_all_the_hardening(tmp_path, compiler, flags):
         assert ("__vsnprintf_chk" in said) == ("-O0" not in flags)
 
 
-def test_install(tmp_path):
-    assert make("install", "DESTDIR=%s" % tmp_path, "PREFIX=/opt/x").returncode == 0
-    folder = tmp_path / "opt/x/lib/cgi-bin/postern"
-    assert sorted(f.name for f in folder.iterdir()) == ["login.fcgi", "welcome.fcgi"]
-    assert all(f.stat().st_mode & 0o777 == 0o755 for f in folder.iterdir())
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """By somebody whose files are nobody else's."""
+    folder = tmp_path_factory.mktemp("installed")
+    done = make("install", "DESTDIR=%s" % folder, "PREFIX=/opt/x", umask=0o077)
+    assert done.returncode == 0, done.stdout
+    return folder / "opt/x"
+
+
+def test_install(installed):
+    programs = installed / "lib/cgi-bin/postern"
+    assert sorted(f.name for f in programs.iterdir()) == ["login.fcgi", "welcome.fcgi"]
+    for path in (installed, *installed.rglob("*")):
+        runs = path.is_dir() or path.parent == programs
+        assert path.stat().st_mode & 0o777 == (0o755 if runs else 0o644), path
+
+
+def test_install_brings_what_there_is_to_read(installed):
+    docs = installed / "share/doc/postern"
+    assert (docs / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
+    assert "\nPOSTERN_SECRET=\n" in (docs / "examples/postern.env").read_text()
+    brought = {str(f.relative_to(docs)) for f in docs.rglob("*") if f.is_file()}
+    assert {"deploy/lighttpd.conf", "deploy/systemd/postern-login@.service",
+            "deploy/fail2ban/jail.d/postern.conf"} <= brought
+    # What is for a shared host has names that nobody sees.
+    assert not [f for f in installed.rglob("*") if f.name.startswith(".") or "shared" in f.name]
+    pages = {f.name for f in ROOT.glob("man/*.[1-9]")}
+    assert pages == {f.name for f in installed.glob("share/man/man[1-9]/*")}
+
+
+def test_the_example_of_an_environment_file(tmp_path):
+    """It names every setting that there is, and says itself what is missing: the secret."""
+    known = set(re.findall(r'\{ "(POSTERN_\w+)"', (ROOT / "lib/config.c").read_text()))
+    text = (ROOT / "deploy/postern.env").read_text()
+    lines = re.findall(r"^#?(POSTERN_\w+)=(.*)$", text, re.M)
+    assert len(lines) == len(known) and {name for name, _ in lines} == known
+    text = re.sub(r"^#(POSTERN_(?!SECRET|ORIGIN|PAGES|GROUPS))", r"\1", text, flags=re.M)
+    for name in ("users", "state"):
+        text = text.replace(dict(lines)["POSTERN_" + name.upper()], str(tmp_path / name))
+    write_private(tmp_path / "users", "")
+    (tmp_path / "state").mkdir(0o700)
+
+    def check():
+        write_private(tmp_path / "postern.env", text)
+        return subprocess.run([PLAIN / "login.fcgi", "--check"], stderr=subprocess.PIPE, text=True,
+                              env={"POSTERN_ENV": str(tmp_path / "postern.env")})
+
+    refused = check()
+    assert refused.returncode == 78 and "POSTERN_SECRET is missing" in refused.stderr
+    text = text.replace("POSTERN_SECRET=", "POSTERN_SECRET=" + SECRET)
+    accepted = check()
+    assert accepted.returncode == 0, accepted.stderr
 
 
 def test_the_code_is_formatted_as_it_says():
