@@ -216,14 +216,18 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(port, server):
-    end = time.monotonic() + 30
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert server.poll() is None and time.monotonic() < end
-            time.sleep(0.01)
+def wait_until(what, seconds=30):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "nothing happened for %d s" % seconds
+        time.sleep(0.01)
+
+
+def connects(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
 
 
 Reply = collections.namedtuple("Reply", "status headers text")
@@ -276,7 +280,8 @@ def serve(site, tmp_path):
     def start(command, port):
         server = site.start(command, tmp_path / "server.log")
         running.append(server)
-        wait_for(port, server)
+        wait_until(lambda: server.poll() is not None or connects(port))
+        assert server.poll() is None, (tmp_path / "server.log").read_text()
 
     yield start
     for server in running:
@@ -325,6 +330,115 @@ def test_apache_that_has_the_modules_already(site):
     site.check("a2enconf -q postern && a2enmod -q proxy_fcgi")
     said = site.check("apache2ctl -t")
     assert "Syntax OK" in said and "already loaded" not in said
+
+
+# -- systemd ---------------------------------------------------------------------------------
+
+# As a container of its own, with the network of this machine. What the kernel has one of for all
+# is there to read only.
+BOOT = """
+set -e
+cd "$1"
+mount --make-rprivate /
+mount --bind . .
+cd "$1"
+mount -t proc proc proc
+mount --bind -o ro proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+[ ! -w proc/sys/kernel/pid_max ]
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs tmpfs run
+mount -t tmpfs tmpfs tmp
+pivot_root . mnt
+umount -l mnt
+exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin \\
+	/lib/systemd/systemd --system --unit=basic.target --log-target=null
+"""
+
+
+@contextlib.contextmanager
+def booted(machine):
+    """A machine with systemd as its first process; gives what runs a line of shell in there."""
+    groups = pathlib.Path(re.search(r"^\S+ (\S+) cgroup2 ", pathlib.Path("/proc/mounts").read_text(),
+                                    re.M).group(1))
+    group = groups / ("postern-%d" % os.getpid())
+    group.mkdir()
+    first = subprocess.Popen(
+        ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && exec unshare --mount --pid --uts --ipc --cgroup '
+         '--fork --kill-child sh -c "$2" sh "$3"', "sh", group, BOOT, machine.root])
+
+    def inside(line):
+        pid = pathlib.Path("/proc/%d/task/%d/children" % (first.pid, first.pid)).read_text().split()
+        return subprocess.run(["nsenter", "-t", pid[0], "-m", "-p", "-u", "-i", "-C", "-r", "-w",
+                               "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c", line],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=120).stdout.strip() if pid else ""
+
+    try:
+        wait_until(lambda: inside("systemctl is-active basic.target") == "active")
+        yield inside
+    finally:
+        first.kill()
+        first.wait()
+        for folder, _, _ in os.walk(group, topdown=False):
+            wait_until(lambda: removed(folder))
+
+
+def removed(folder):
+    """Has this group, whose processes are being killed, none left?"""
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+    return not os.path.exists(folder)
+
+
+def test_systemd_runs_the_programs(new_chroot, package):
+    machine = prepare(new_chroot, package, "lighttpd")
+    port = free_port()
+    try:
+        install(machine, package.first)
+        machine.path(USERS).write_text(ADA + "\n")
+        use_lighttpd(machine, port)
+        machine.check("lighty-enable-mod postern")
+        machine.path("/usr/sbin/policy-rc.d").unlink()
+        with booted(machine) as inside:
+            lives_with_systemd(inside, port)
+    finally:
+        machine.close()
+
+
+def lives_with_systemd(inside, port):
+    def processes(program="login"):
+        """The numbers of its processes, by those that are meant to be there."""
+        said = inside("systemctl show --value -p MainPID postern-%s@1 postern-%s@2"
+                      % (program, program))
+        return said.split()
+
+    assert inside("systemctl show --value -p ConditionResult systemd-sysctl") == "no"
+    assert processes() == ["0", "0"]
+    inside("systemctl start lighttpd")
+    wait_until(lambda: connects(port))
+    cookie = sign_in(port)
+    assert ask(port, "/welcome", Cookie=cookie).status == 200
+    assert "0" not in processes("welcome") + processes()
+    for process in processes():
+        assert inside("stat -c %U:%G /proc/" + process) == "_postern:_postern"
+
+    killed = processes()
+    inside("kill -9 " + " ".join(killed))
+    assert sign_in(port)
+    wait_until(lambda: not {"0", *killed} & {*processes()})
+
+    old = processes()
+    inside("dpkg -i /debs/*_1.1_*.deb")
+    wait_until(lambda: not {"0", *old} & {*processes()})
+    assert ask(port, "/welcome", Cookie=cookie).status == 200 and sign_in(port)
+
+    inside("systemctl enable --now postern-login@3 && dpkg -r postern")
+    assert inside("systemctl list-units --no-legend --state=active 'postern*'") == ""
+    assert ask(port, "/login").status == 503
+    inside("dpkg -P postern")
+    assert "postern" not in inside("ls /etc/systemd/system /etc/systemd/system/*.wants")
 
 
 # -- its life --------------------------------------------------------------------------------
