@@ -212,11 +212,12 @@ dist:
 
 # -- the rest ----------------------------------------------------------------------------
 
-# What a shared host gets is not among it: there nobody can run make, and its names begin with
-# a dot. The example of an environment file is root's, like all of it, and holds no secret.
+# What a shared host gets is not among it: there nobody can run make, and its names begin with a
+# dot. Nor is what static programs are built with.
 TO = $(DESTDIR)$(PREFIX)
 DOC = $(TO)/share/doc/postern
-DEPLOY = $(shell find deploy -path deploy/shared-hosting -prune -o -type f ! -name postern.env -print)
+DEPLOY = $(shell find deploy -path deploy/shared-hosting -prune -o -path deploy/static -prune \
+	-o -type f ! -name postern.env -print)
 MAN = $(wildcard man/*.[1-9])
 
 install: all
