@@ -60,6 +60,12 @@ def test_install_brings_what_there_is_to_read(installed):
     assert pages == {f.name for f in installed.glob("share/man/man[1-9]/*")}
 
 
+def test_one_version():
+    """make dist and the Debian package say the same."""
+    version = re.search(r"^VERSION := (\S+)$", (ROOT / "Makefile").read_text(), re.M).group(1)
+    assert (ROOT / "debian/changelog").read_text().startswith("postern (%s) " % version)
+
+
 def test_the_example_of_an_environment_file(tmp_path):
     """It names every setting that there is, and says itself what is missing: the secret."""
     known = set(re.findall(r'\{ "(POSTERN_\w+)"', (ROOT / "lib/config.c").read_text()))
