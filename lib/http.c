@@ -269,7 +269,8 @@ http_accept(struct http *http)
 	http->headers_length = 0;
 	http->overflowed = http->sent = false;
 	http->is_gate = (http->role[0] != '\0' && strcmp(http->role, "RESPONDER") != 0) ||
-	    http->gate[0] != '\0' || strcmp(http->redirect_status, "401") == 0;
+	    http->gate[0] != '\0' || http->require[0] != '\0' ||
+	    strcmp(http->redirect_status, "401") == 0;
 	http->ended = http->is_gate;
 	/* Apache asks for an error document by a GET; Caddy a gate by a HEAD, or it sends the body.
 	 */
