@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "file.h"
@@ -290,6 +291,15 @@ env_place(char out[static PLACE_SIZE], int i)
 	return text_format(out, PLACE_SIZE, "%s/.htpostern/postern.env", program);
 }
 
+/* Is there nothing of that name, not even a symbolic link that leads nowhere? */
+static bool
+is_absent(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 /*
  * Find the environment file. False when there is none: then `hidden` names one that is there
  * but not for us to read, as where systemd reads it and hands us what it says.
@@ -309,7 +319,7 @@ find_env(char path[static PLACE_SIZE], char hidden[static PLACE_SIZE])
 			continue;
 		if (access(path, R_OK) == 0)
 			return true;
-		if (errno != ENOENT && errno != ENOTDIR)
+		if (!is_absent(path))
 			text_copy(hidden, PLACE_SIZE, path);
 	}
 	return false;
@@ -334,7 +344,7 @@ take_all(struct config *config, const char *values[static SETTINGS], const char 
 			wrong = take(config, &settings[i], value);
 		if (wrong != NULL) {
 			text_format(why, CONFIG_WHY_SIZE, "%s %s%s%s", settings[i].name, wrong,
-			    hidden[0] != '\0' ? "; not allowed to read " : "", hidden);
+			    hidden[0] != '\0' ? "; cannot read " : "", hidden);
 			return false;
 		}
 	}
@@ -411,36 +421,32 @@ config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE])
 	return right;
 }
 
-/* Is there not even something that we may not look at? */
 static bool
-is_absent(const char *path)
+has_folder(const char *place)
 {
-	return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+	char folder[PLACE_SIZE];
+
+	return text_format(folder, sizeof(folder), "%.*s", (int)(strrchr(place, '/') - place),
+		   place) &&
+	    !is_absent(folder);
 }
 
-/* The first place whose folder is there, else the first place. */
 static void
-choose_place(char out[static PLACE_SIZE])
+choose_place(char out[static PLACE_SIZE], const char *document_root)
 {
 	for (int i = 0; i < 3; i++) {
-		char *name;
-		bool there;
-
-		if (!env_place(out, i))
-			continue;
-		name = strrchr(out, '/');
-		*name = '\0';
-		there = !is_absent(out);
-		*name = '/';
-		if (there)
+		if (env_place(out, i) && has_folder(out))
 			return;
 	}
-	for (int i = 0; i < 3 && !env_place(out, i); i++)
-		continue;
+	/* The last one is of the system, and known whatever happens. */
+	for (int i = 0; i < 3; i++) {
+		if (env_place(out, i) && !file_is_in(out, document_root))
+			return;
+	}
 }
 
 bool
-config_is_missing(char path[static CONFIG_LONG_SIZE])
+config_is_missing(char path[static CONFIG_LONG_SIZE], const char *document_root)
 {
 	const char *secret = getenv("POSTERN_SECRET");
 	char place[PLACE_SIZE], hidden[PLACE_SIZE];
@@ -450,8 +456,18 @@ config_is_missing(char path[static CONFIG_LONG_SIZE])
 	    (found && !is_absent(place)))
 		return false;
 	if (!found)
-		choose_place(place);
+		choose_place(place, document_root);
+	/* A path that is relative, or empty as it was too long, is a wrong setting. */
 	return text_copy(path, CONFIG_LONG_SIZE, place) && path[0] == '/';
+}
+
+bool
+config_accepts(const char *setting, const char *value)
+{
+	size_t i = find_setting(setting, strlen(setting));
+
+	return i < SETTINGS && value[0] != '\0' && strlen(value) < settings[i].size &&
+	    check_spelling(value) == NULL && settings[i].check(value) == NULL;
 }
 
 bool

@@ -46,10 +46,13 @@ bool config_load(struct config *config, time_t now, char why[static CONFIG_WHY_S
 
 /*
  * Is there no environment file, nor a secret in the process environment? Then `path` says where
- * to make the file: where POSTERN_ENV points, else in the first of those places that has its
- * folder, else in the first.
+ * to make the file: where POSTERN_ENV points, else in the first of those places whose folder is
+ * there, else in the first that is not in the document root.
  */
-bool config_is_missing(char path[static CONFIG_LONG_SIZE]);
+bool config_is_missing(char path[static CONFIG_LONG_SIZE], const char *document_root);
+
+/* Would this value of this setting be a right one? */
+bool config_accepts(const char *setting, const char *value);
 
 /*
  * Could a web server with this document root, or with none if it is empty, hand out one of

@@ -196,15 +196,31 @@ file_forget(struct file *file)
 	*file = (struct file){ 0 };
 }
 
-static bool
-is_below(const char *path, const char *root)
+/* What follows `root` in `path`, or NULL where it does not begin so. */
+static const char *
+after(const char *path, const char *root)
 {
 	size_t length = strlen(root);
 
 	while (length > 0 && root[length - 1] == '/')
 		length--;
-	return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0') &&
-	    strstr(path + length, "/.ht") == NULL && strstr(path + length, "/../") == NULL;
+	return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == '\0')
+	    ? path + length
+	    : NULL;
+}
+
+static bool
+is_below(const char *path, const char *root)
+{
+	const char *rest = after(path, root);
+
+	return rest != NULL && strstr(rest, "/.ht") == NULL && strstr(rest, "/../") == NULL;
+}
+
+bool
+file_is_in(const char *path, const char *root)
+{
+	return root[0] != '\0' && after(path, root) != NULL;
 }
 
 bool

@@ -52,6 +52,9 @@ bool file_is_private_folder(const char *path, char why[static FILE_WHY_SIZE]);
 /* Wipe and free what was read, and zero `file`. */
 void file_forget(struct file *file);
 
+/* Is `path`, as it is written, in the folder `root`, or that itself? An empty root is none. */
+bool file_is_in(const char *path, const char *root);
+
 /*
  * Could a web server whose document root is `root` hand out the file `path`, or what is in the
  * folder `path`? It could if that is the root, or it or a symbolic link on the way to it lies

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "secret.h"
 #include "text.h"
 
 #define CHALLENGE "Bearer realm=\"postern\""
@@ -127,6 +128,7 @@ reply_page(struct http *http, int status, const struct pages *pages, enum page p
 	if (page_fill(html, pages, page, slots, count)) {
 		send_with(http, status, CHALLENGE, "text/html; charset=utf-8", pages->style_hash,
 		    html);
+		secret_wipe(html, strlen(html));
 		return;
 	}
 	log_event(&http->log, "config", "setting=POSTERN_PAGES reason=\"a page is too large\"");

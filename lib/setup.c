@@ -17,15 +17,29 @@
 #include "secret.h"
 #include "text.h"
 
-/* A line of the user file, with the NUL. */
-enum { LINE_SIZE = TEXT_NAME_SIZE + PASSWORD_HASH_SIZE };
+/* With the NUL. */
+enum {
+	LINE_SIZE = TEXT_NAME_SIZE + PASSWORD_HASH_SIZE, /* of the user file */
+	PATHS_SIZE = 4 * CONFIG_TEXT_SIZE,
+	SETTINGS_SIZE = PATHS_SIZE + 4 * CONFIG_LONG_SIZE,
+};
 
 static const char no_name[] =
     "A name has 1 to 63 bytes of UTF-8, no control character, no space, none of : ; , \" \\ = "
-    "and no # at its beginning.";
+    "and no # or byte order mark at its beginning.";
 static const char no_password[] =
     "A password has 1 to 511 bytes of UTF-8, and no control character.";
+static const char canary[] =
+    "That folder lies in the web root: first open its file users in a browser, as a page of the "
+    "site. It must be refused. If not, put the folder beside the web root.";
 static const char fault[] = "The hash cannot be made: no memory, or no randomness.";
+
+/* Can a line of the user file begin with it? A `#` begins a comment, and the mark is the file's. */
+static bool
+is_name(const char *text)
+{
+	return text_is_name(text) && text[0] != '#' && !text_begins(text, TEXT_BYTE_ORDER_MARK);
+}
 
 /* Can somebody sign in with it? */
 static bool
@@ -48,34 +62,47 @@ static const char *
 make_line(char out[static LINE_SIZE], const char *name, const char *password)
 {
 	char hash[PASSWORD_HASH_SIZE];
+	const char *why = NULL;
 
 	out[0] = '\0';
-	/* A line that begins so is a comment. */
-	if (name != NULL && (!text_is_name(name) || name[0] == '#'))
+	if (name != NULL && !is_name(name))
 		return no_name;
 	if (!is_password(password))
 		return no_password;
 	if (!password_hash(hash, password) ||
 	    !text_format(out, LINE_SIZE, "%s%s%s", name != NULL ? name : "",
 		name != NULL ? ":" : "", hash))
-		return fault;
-	return NULL;
+		why = fault;
+	secret_wipe(hash, sizeof(hash));
+	return why;
 }
 
 /* -- the page ----------------------------------------------------------------------------- */
 
-/* May a password be sent? It would be read by others on its way. */
+/* Is this a browser on this machine, as far as can be told? */
+static bool
+is_local(const struct http *http)
+{
+	static const char *const hosts[] = { "localhost", "127.", "[::1]" };
+	bool named = false;
+
+	for (size_t i = 0; i < COUNT(hosts); i++)
+		named = named || text_begins(http->host, hosts[i]);
+	/* A proxy of this machine has its address, too. */
+	return named && !http_is_forwarded(http) &&
+	    (text_begins(http->remote_addr, "127.") || strcmp(http->remote_addr, "::1") == 0);
+}
+
+/* May a secret be shown and a password be sent, with nobody else to read it on its way? */
 static bool
 is_private(const struct http *http)
 {
-	bool here = text_begins(http->remote_addr, "127.") || strcmp(http->remote_addr, "::1") == 0;
-
-	return http_is_https(http) || (here && !http_is_forwarded(http));
+	return http_is_https(http) || is_local(http);
 }
 
 /*
- * Hashing takes long, and anybody may ask for it: only one process of this machine does it at a
- * time. The name lives as long as the descriptor, which is returned, or -1.
+ * Hashing takes long, and anybody may ask for it: one process does it at a time, of all that see
+ * this name. It lives as long as the descriptor, which is returned, or -1.
  */
 static int
 take_turn(void)
@@ -110,28 +137,39 @@ make_line_of(char line[static LINE_SIZE], const struct form *form)
 	return why;
 }
 
-/* The environment file to make, in `folder`. False when it does not fit, or on a fault. */
-static bool
-suggest(char *out, size_t size, const char *folder, const struct http *http)
+/* Where the two programs are called something else, the server's configuration says so. */
+static void
+suggest_paths(char out[static PATHS_SIZE], const struct http *http)
 {
 	const char *script = http->script_name, *slash = strrchr(script, '/');
+
+	/* The visitor has chosen it: nothing gets in that is no path. */
+	if (slash != NULL && strcmp(slash, "/login.fcgi") == 0 &&
+	    config_accepts("POSTERN_LOGIN", script))
+		text_format(out, PATHS_SIZE,
+		    "\nPOSTERN_LOGIN=%s\nPOSTERN_LOGOUT=%s/logout\n"
+		    "POSTERN_HOME=%.*s/welcome.fcgi",
+		    script, script, (int)(slash - script), script);
+}
+
+/* The environment file to make, in `folder`. False when it does not fit, or on a fault. */
+static bool
+suggest(char out[static SETTINGS_SIZE], const char *folder, const struct http *http)
+{
 	unsigned char random[32];
-	char secret[2 * sizeof(random) + 1], paths[3 * HTTP_SEGMENT_SIZE] = "";
-	bool https = http_is_https(http), made = secret_random(random, sizeof(random));
+	char secret[2 * sizeof(random) + 1], paths[PATHS_SIZE] = "", origin[CONFIG_TEXT_SIZE] = "";
+	bool made = secret_random(random, sizeof(random));
 
 	secret_hex(secret, random, sizeof(random));
-	/* Where these are called something else the server's configuration says so. */
-	if (slash != NULL && strcmp(slash, "/login.fcgi") == 0)
-		made = made &&
-		    text_format(paths, sizeof(paths),
-			"POSTERN_LOGIN=%s\nPOSTERN_LOGOUT=%s/logout\n"
-			"POSTERN_HOME=%.*s/welcome.fcgi\n",
-			script, script, (int)(slash - script), script);
+	suggest_paths(paths, http);
+	if (http_is_https(http))
+		text_format(origin, sizeof(origin), "https://%s", http->host);
+	if (!config_accepts("POSTERN_ORIGIN", origin))
+		origin[0] = '\0';
 	made = made &&
-	    text_format(out, size,
-		"POSTERN_SECRET=%s\nPOSTERN_USERS=%s/users\nPOSTERN_STATE=%s/state\n%s%s%s%s",
-		secret, folder, folder, paths, https ? "POSTERN_ORIGIN=https://" : "",
-		https ? http->host : "", https ? "\n" : "");
+	    text_format(out, SETTINGS_SIZE,
+		"POSTERN_SECRET=%s\nPOSTERN_USERS=%s/users\nPOSTERN_STATE=%s/state%s%s%s\n", secret,
+		folder, folder, paths, origin[0] != '\0' ? "\nPOSTERN_ORIGIN=" : "", origin);
 	secret_wipe(random, sizeof(random));
 	secret_wipe(secret, sizeof(secret));
 	return made;
@@ -143,7 +181,7 @@ show(const struct site *site, struct http *http, const char *env, const char *li
     const char *error)
 {
 	bool private = is_private(http);
-	char folder[CONFIG_LONG_SIZE], settings[6 * CONFIG_LONG_SIZE];
+	char folder[CONFIG_LONG_SIZE], settings[SETTINGS_SIZE] = "";
 	const struct page_slot slots[] = {
 		{ "env", env },
 		{ "folder", folder },
@@ -151,12 +189,12 @@ show(const struct site *site, struct http *http, const char *env, const char *li
 		{ "line", line },
 		{ "error", error != NULL ? error : "" },
 		{ "form", private ? "" : "hidden" },
-		{ "note",
-		    private ? "" : "To make a line of it here, open this page with https://." },
+		{ "note", private ? "" : "Open this page with https:// to have it all made here." },
+		{ "canary", file_is_in(env, http->document_root) ? canary : "" },
 	};
 
 	text_format(folder, sizeof(folder), "%.*s", (int)(strrchr(env, '/') - env), env);
-	if (suggest(settings, sizeof(settings), folder, http))
+	if (!private || suggest(settings, folder, http))
 		reply_page(http, 503, &site->pages, PAGE_SETUP, slots, COUNT(slots));
 	else
 		reply_error(http, 503, &site->pages);
@@ -189,7 +227,8 @@ setup_answers(const struct site *site, struct http *http)
 {
 	char env[CONFIG_LONG_SIZE];
 
-	if (site->ready || http->contradictory || gate_is_asked(http) || !config_is_missing(env))
+	if (site->ready || http->contradictory || gate_is_asked(http) ||
+	    !config_is_missing(env, http->document_root))
 		return false;
 	if (!site_sent(site, http))
 		return true;
@@ -223,8 +262,12 @@ int
 setup_command(const char *name)
 {
 	char password[PASSWORD_SIZE + 1] = "", line[LINE_SIZE];
-	const char *why = read_password(password);
+	const char *why = NULL;
 
+	if (name != NULL && !is_name(name))
+		why = no_name;
+	if (why == NULL)
+		why = read_password(password);
 	if (why == NULL)
 		why = make_line(line, name, password);
 	secret_wipe(password, sizeof(password));

@@ -10,10 +10,11 @@
 #include "site.h"
 
 /*
- * Answer for a site that has no settings: 503, and a page that says which file to make, with a
- * fresh secret to put into it. A user name and a password that are sent become a line of the
- * user file, over TLS or from this machine only, one at a time. Nothing is written or kept.
- * False, with the request not answered, when there are settings, be they wrong, or a gate is asked.
+ * Answer for a site that has no settings: 503, and a page that says which file to make. Over TLS,
+ * or where the browser seems to be on this machine, it has a fresh secret to put into that, and
+ * makes a line of the user file of a user name and a password: one process does so at a time.
+ * Nothing is written or kept. False, with the request not answered, when there are settings, be
+ * they wrong, or a gate is asked.
  */
 bool setup_answers(const struct site *site, struct http *http);
 

@@ -126,6 +126,26 @@ def test_the_settings_fit_the_address(login):
     assert "POSTERN_ORIGIN=https://a.example\n" in lines and "POSTERN_LOGIN" not in lines
 
 
+@pytest.mark.parametrize("more", [
+    {"SCRIPT_NAME": "/x\nPOSTERN_SECRET=%s\n#/login.fcgi" % SECRET}, {"HTTP_HOST": "a\nb.example"},
+    {"SCRIPT_NAME": "//evil.example/login.fcgi"}, {"SCRIPT_NAME": "/%s/login.fcgi" % ("x" * 200)},
+    {"HTTP_HOST": "a b"}, {"HTTP_HOST": "x" * 200}, {"SCRIPT_NAME": "login.fcgi"}], ids=str)
+def test_nothing_gets_into_the_settings_that_is_not_one(login, more):
+    lines = shown(ask(login, HTTPS="on", **{"HTTP_HOST": "a.example", **more}).text)[1].split("\n")
+    names = [line.partition("=")[0] for line in lines if line]
+    paths = ["POSTERN_LOGIN", "POSTERN_LOGOUT", "POSTERN_HOME"]
+    assert names == ["POSTERN_SECRET", "POSTERN_USERS", "POSTERN_STATE",
+                     *(paths if "HTTP_HOST" in more else ["POSTERN_ORIGIN"])]
+
+
+def test_a_folder_in_the_web_root_is_to_be_tried(login):
+    root = login.parents[1]
+    for where, named in ((root, True), (str(root) + "/", True), (root.parent, True),
+                         (root / "cgi-bin", False), ("/elsewhere", False), ("", False)):
+        page = ask(login, DOCUMENT_ROOT=str(where)).text
+        assert ("It must be refused" in page) == named, where
+
+
 @pytest.mark.parametrize("folders, chosen", [
     ([], "www/.htpostern"), (["www/.htpostern"], "www/.htpostern"), ([".htpostern"], ".htpostern"),
     (["www/.htpostern", ".htpostern"], "www/.htpostern")], ids=str)
@@ -134,6 +154,9 @@ def test_which_file_to_make(tmp_path, folders, chosen):
     for folder in folders:
         (tmp_path / folder).mkdir()
     assert "<code>%s/postern.env</code>" % (tmp_path / chosen) in ask(login).text
+    if not folders:
+        reply = ask(login, DOCUMENT_ROOT=str(tmp_path / "www"))
+        assert "<code>%s/.htpostern/postern.env</code>" % tmp_path in reply.text
     named = tmp_path / "elsewhere.env"
     assert "<code>%s</code>" % named in ask(login, environment={"POSTERN_ENV": str(named)}).text
 
@@ -164,6 +187,14 @@ def test_it_is_gone_once_there_is_a_file(tmp_path, login):
     hidden.chmod(0o700)
 
 
+def test_a_link_that_leads_nowhere_is_a_file_that_cannot_be_read(tmp_path, login):
+    (login.parents[1] / ".htpostern/postern.env").symlink_to(tmp_path / "not there yet")
+    assert "POSTERN" not in ask(login, HTTP_ACCEPT="text/html").text
+    (tmp_path / "link").symlink_to("/nowhere")
+    environment = {"POSTERN_ENV": str(tmp_path / "link")}
+    assert "POSTERN" not in ask(login, HTTP_ACCEPT="text/html", environment=environment).text
+
+
 def test_settings_in_the_environment_are_settings_too(login):
     reply = ask(login, environment={"POSTERN_SECRET": SECRET})
     assert reply.status == 503 and "POSTERN" not in reply.text
@@ -187,10 +218,13 @@ def test_a_gate_and_the_other_program_say_nothing(tmp_path, login):
     ({"HTTP_X_FORWARDED_FOR": "192.0.2.1"}, False), ({"HTTP_FORWARDED": "for=x"}, False),
     ({"HTTP_X_REAL_IP": "192.0.2.1"}, False),
     ({"REMOTE_ADDR": "192.0.2.1", "HTTP_X_FORWARDED_PROTO": "https"}, False),
-    ({"REMOTE_ADDR": ""}, False)], ids=str)
-def test_a_password_is_taken_only_where_nobody_else_reads_it(counted, faults, more, private):
+    ({"REMOTE_ADDR": ""}, False), ({"HTTP_HOST": "site.example"}, False),
+    ({"HTTP_HOST": "127.0.0.1:8080"}, True), ({"HTTP_HOST": "[::1]"}, True)], ids=str)
+def test_a_secret_goes_only_where_nobody_else_reads_it(counted, faults, more, private):
+    """The settings that are shown, the password that is sent."""
     said = {**more, "environment": faults.environment}
-    assert ('<form method="post" >' in ask(counted, **said).text) == private
+    page = ask(counted, **said).text
+    assert ('<form method="post" >' in page, "POSTERN_SECRET" in page) == (private, private)
     assert bool(shown(ask(counted, "POST", FORM, **said).text)[0]) == private
     assert faults.hashes == private
 
@@ -208,6 +242,7 @@ def test_one_line_at_a_time(counted, faults):
     (b"password=x", 503, "a password are needed"),
     (b"username=a%3Ab&password=x", 503, "A name has"),
     (b"username=%23ada&password=x", 503, "A name has"),
+    (b"username=%ef%bb%bfada&password=x", 503, "A name has"),
     (b"username=&password=x", 503, "A name has"),
     (b"username=ada&password=", 503, "A password has"),
     (b"username=ada&password=" + b"x" * 512, 503, "A password has"),
@@ -254,6 +289,7 @@ def test_a_line_from_a_pipe(make_site):
 @pytest.mark.parametrize("said, name", [
     (b"", "ada"), (b"\n", "ada"), (b"a\0b\n", "ada"), (b"a\r\n", "ada"), (b"\xe9\n", "ada"),
     (b"x" * 512 + b"\n", "ada"), (b"x" * 5000, "ada"), (b"x\n", "a b"), (b"x\n", "#a"),
+    (b"x\n", "\ufeffada"),
     (b"x\n", ""), (b"x\n", "x" * 64)], ids=lambda v: repr(v)[:20])
 def test_what_cannot_be_hashed(said, name):
     assert hash_of(said, name) == (65, "")
