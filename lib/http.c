@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,39 +21,45 @@ enum { LIMIT = HTTP_SECONDS * 1000 }; /* milliseconds */
 
 extern char **environ;
 
+#define PARAMETER(name, field, once)                                                               \
+	{                                                                                          \
+		name, sizeof(name) - 1, offsetof(struct http, field), once                         \
+	}
+
 /* The parameters that we look at: RFC 3875, section 4.1. */
 static const struct parameter {
 	const char *name;
+	size_t length; /* of the name: they are sorted by it, so that few are looked at */
 	size_t offset;
 	bool once; /* two that differ are an attempt to be taken for somebody else */
 } parameters[] = {
-	{ "REQUEST_METHOD", offsetof(struct http, method), true },
-	{ "SCRIPT_NAME", offsetof(struct http, script_name), true },
-	{ "PATH_INFO", offsetof(struct http, path_info), true },
-	{ "QUERY_STRING", offsetof(struct http, query), false },
-	{ "REQUEST_URI", offsetof(struct http, uri), false },
-	{ "CONTENT_TYPE", offsetof(struct http, content_type), true },
-	{ "CONTENT_LENGTH", offsetof(struct http, content_length), false },
-	{ "REMOTE_ADDR", offsetof(struct http, remote_addr), true },
-	{ "HTTPS", offsetof(struct http, https), false },
-	{ "DOCUMENT_ROOT", offsetof(struct http, document_root), false },
-	{ "HTTP_HOST", offsetof(struct http, host), true },
-	{ "HTTP_ORIGIN", offsetof(struct http, origin), true },
-	{ "HTTP_ACCEPT", offsetof(struct http, accept), false },
-	{ "HTTP_AUTHORIZATION", offsetof(struct http, authorization), true },
-	{ "HTTP_SEC_FETCH_SITE", offsetof(struct http, fetch_site), true },
-	{ "HTTP_SEC_FETCH_MODE", offsetof(struct http, fetch_mode), true },
-	{ "HTTP_SEC_FETCH_DEST", offsetof(struct http, fetch_dest), true },
-	{ "FCGI_ROLE", offsetof(struct http, role), false },
-	{ "FCGI_APACHE_ROLE", offsetof(struct http, apache_role), true },
-	{ "POSTERN_GATE", offsetof(struct http, gate), true },
-	{ "POSTERN_REQUIRE", offsetof(struct http, require), true },
-	{ "REDIRECT_STATUS", offsetof(struct http, redirect_status), false },
-	{ "REDIRECT_REQUEST_METHOD", offsetof(struct http, redirect_method), false },
-	{ "HTTP_FORWARDED", offsetof(struct http, forwarded), false },
-	{ "HTTP_X_FORWARDED_FOR", offsetof(struct http, forwarded_for), false },
-	{ "HTTP_X_REAL_IP", offsetof(struct http, real_ip), false },
-	{ "HTTP_UPGRADE", offsetof(struct http, upgrade), true },
+	PARAMETER("HTTPS", https, false),
+	PARAMETER("FCGI_ROLE", role, false),
+	PARAMETER("HTTP_HOST", host, true),
+	PARAMETER("PATH_INFO", path_info, true),
+	PARAMETER("HTTP_ACCEPT", accept, false),
+	PARAMETER("HTTP_ORIGIN", origin, true),
+	PARAMETER("REMOTE_ADDR", remote_addr, true),
+	PARAMETER("REQUEST_URI", uri, false),
+	PARAMETER("SCRIPT_NAME", script_name, true),
+	PARAMETER("CONTENT_TYPE", content_type, true),
+	PARAMETER("HTTP_UPGRADE", upgrade, true),
+	PARAMETER("POSTERN_GATE", gate, true),
+	PARAMETER("QUERY_STRING", query, false),
+	PARAMETER("DOCUMENT_ROOT", document_root, false),
+	PARAMETER("CONTENT_LENGTH", content_length, false),
+	PARAMETER("HTTP_FORWARDED", forwarded, false),
+	PARAMETER("HTTP_X_REAL_IP", real_ip, false),
+	PARAMETER("REQUEST_METHOD", method, true),
+	PARAMETER("POSTERN_REQUIRE", require, true),
+	PARAMETER("REDIRECT_STATUS", redirect_status, false),
+	PARAMETER("FCGI_APACHE_ROLE", apache_role, true),
+	PARAMETER("HTTP_AUTHORIZATION", authorization, true),
+	PARAMETER("HTTP_SEC_FETCH_DEST", fetch_dest, true),
+	PARAMETER("HTTP_SEC_FETCH_MODE", fetch_mode, true),
+	PARAMETER("HTTP_SEC_FETCH_SITE", fetch_site, true),
+	PARAMETER("HTTP_X_FORWARDED_FOR", forwarded_for, false),
+	PARAMETER("REDIRECT_REQUEST_METHOD", redirect_method, false),
 };
 
 /* -- getting ready -------------------------------------------------------------------- */
@@ -200,22 +207,40 @@ accept_fastcgi(struct http *http)
 	}
 }
 
+/* The first of the parameters whose name is not shorter. */
+static size_t
+first_as_long(size_t length)
+{
+	size_t low = 0, high = COUNT(parameters);
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (parameters[middle].length < length)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static void
 read_parameter(struct http *http, const char *entry)
 {
-	size_t length = strcspn(entry, "=");
-	const char *value = entry + length + (entry[length] == '=');
+	const char *value = strchrnul(entry, '=');
+	size_t length = (size_t)(value - entry);
 
+	value += *value == '=';
 	if (length == strlen("HTTP_COOKIE") && text_begins(entry, "HTTP_COOKIE")) {
 		if (http->cookie_count < HTTP_COOKIES_MAX)
 			http->cookies[http->cookie_count++] = value;
 		return;
 	}
-	for (size_t i = 0; i < COUNT(parameters); i++) {
+	for (size_t i = first_as_long(length);
+	     i < COUNT(parameters) && parameters[i].length == length; i++) {
 		const char **field = (const char **)((char *)http + parameters[i].offset);
 
-		if (strncmp(parameters[i].name, entry, length) != 0 ||
-		    parameters[i].name[length] != '\0')
+		if (memcmp(parameters[i].name, entry, length) != 0)
 			continue;
 		if ((*field)[0] == '\0')
 			*field = value;
@@ -352,13 +377,15 @@ drain(struct http *http)
 {
 	const long soon = milliseconds() + LIMIT / 10;
 	char scratch[4096];
+	size_t most = 0;
+	ssize_t got;
 
 	/* Where no body is to come, a shorter limit would only cost each request a system call. */
 	if (http->body_left != 0 && http->deadline > soon)
 		http->deadline = soon;
-	while (read_some(http, scratch, sizeof(scratch)) > 0)
-		continue;
-	secret_wipe(scratch, sizeof(scratch));
+	while ((got = read_some(http, scratch, sizeof(scratch))) > 0)
+		most = (size_t)got > most ? (size_t)got : most;
+	secret_wipe(scratch, most);
 }
 
 int
@@ -433,71 +460,82 @@ http_is_forwarded(const struct http *http)
 
 /* -- the reply goes out --------------------------------------------------------------- */
 
+/* Copy `text` to where the headers end. False when it does not fit or has a control character. */
 static bool
-has_control(const char *text)
+put_text(struct http *http, const char *text, size_t length)
 {
-	for (; *text != '\0'; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			return true;
+	char *out = http->headers + http->headers_length;
+
+	if (length >= sizeof(http->headers) - http->headers_length)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return false;
+		out[i] = text[i];
 	}
-	return false;
+	http->headers_length += length;
+	return true;
 }
 
 void
 http_header(struct http *http, const char *name, const char *value)
 {
-	size_t left = sizeof(http->headers) - http->headers_length;
-
-	if (has_control(value) ||
-	    !text_format(http->headers + http->headers_length, left, "%s: %s\r\n", name, value))
+	if (!put_text(http, name, strlen(name)) || !put_text(http, ": ", 2) ||
+	    !put_text(http, value, strlen(value)) ||
+	    sizeof(http->headers) - http->headers_length < sizeof("\r\n")) {
 		http->overflowed = true;
-	http->headers_length += strlen(http->headers + http->headers_length);
+		return;
+	}
+	memcpy(http->headers + http->headers_length, "\r\n", sizeof("\r\n"));
+	http->headers_length += 2;
 }
 
 void
 http_clear_headers(struct http *http)
 {
-	http->headers[0] = '\0';
+	secret_wipe(http->headers, http->headers_length);
 	http->headers_length = 0;
+	http->headers[0] = '\0';
 	http->overflowed = false;
 }
 
+/* One that cannot be written cannot be answered in another way either: the server has gone. */
 static void
 write_out(struct http *http, const char *bytes, size_t length)
 {
-	ssize_t written;
-
-	if (http->fastcgi != NULL) {
+	if (http->fastcgi != NULL)
 		FCGX_PutStr(bytes, (int)length, http->fastcgi->out);
-		return;
-	}
-	for (; length > 0; bytes += written, length -= (size_t)written) {
-		if ((written = write(STDOUT_FILENO, bytes, length)) >= 0)
-			continue;
-		if (errno != EINTR)
-			return; /* the server has gone */
-		written = 0;
-	}
+	else
+		fwrite(bytes, 1, length, stdout);
+}
+
+static void
+write_text(struct http *http, const char *text)
+{
+	write_out(http, text, strlen(text));
 }
 
 bool
 http_send(struct http *http, const char *status, const char *body, size_t length)
 {
-	char first[64], last[64];
+	char content_length[64];
 
 	if (http->overflowed || http->sent)
 		return false;
 	drain(http);
 	/* First of all the status: where it is not, lighttpd takes a denial for a pass. */
-	text_format(first, sizeof(first), "Status: %s\r\n", status);
-	text_format(last, sizeof(last), "Content-Length: %zu\r\n\r\n", length);
-	if (body == NULL)
-		text_copy(last, sizeof(last), "\r\n");
-	write_out(http, first, strlen(first));
+	write_text(http, "Status: ");
+	write_text(http, status);
+	write_text(http, "\r\n");
 	write_out(http, http->headers, http->headers_length);
-	write_out(http, last, strlen(last));
+	if (body != NULL &&
+	    text_format(content_length, sizeof(content_length), "Content-Length: %zu\r\n", length))
+		write_text(http, content_length);
+	write_text(http, "\r\n");
 	if (body != NULL && strcmp(http->method, "HEAD") != 0)
 		write_out(http, body, length);
+	if (http->fastcgi == NULL)
+		fflush(stdout);
 	http->sent = true;
 	return true;
 }
@@ -515,5 +553,5 @@ http_finish(struct http *http)
 		http->fastcgi->keepConnection = 0;
 		FCGX_Finish_r(http->fastcgi);
 	}
-	secret_wipe(http->headers, sizeof(http->headers));
+	secret_wipe(http->headers, http->headers_length);
 }

@@ -18,9 +18,10 @@ make_keys(struct session_policy *policy, const char *secret)
 }
 
 bool
-session_policy(struct session_policy *policy, const struct config *config, struct state *state)
+session_policy(struct session_policy *policy, const struct config *config, struct state *state,
+    struct verified *verified)
 {
-	*policy = (struct session_policy){ .config = config, .state = state };
+	*policy = (struct session_policy){ .config = config, .state = state, .verified = verified };
 	return make_keys(policy, config->secret) &&
 	    (config->secret_previous[0] == '\0' || make_keys(policy, config->secret_previous)) &&
 	    secret_derive(policy->decoy_key, config->secret, "decoy") &&
@@ -143,9 +144,13 @@ look_at(struct found *found, const struct session_policy *policy, const char *te
 
 	if (++found->seen > SESSION_TOKENS_MAX)
 		return;
-	if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &found->why)) {
-		found->fault = found->fault || strcmp(found->why, TOKEN_MEMORY) == 0;
-		return;
+	if (!verified_find(&token, policy->verified, text, &rules)) {
+		if (!token_verify(&token, text, policy->keys, policy->key_count, &rules,
+			&found->why)) {
+			found->fault = found->fault || strcmp(found->why, TOKEN_MEMORY) == 0;
+			return;
+		}
+		verified_keep(policy->verified, text, &token);
 	}
 	verdict = state_session(policy->state, token.sid, token.user, token.auth_time, now, log);
 	if (verdict != STATE_OPEN) {
@@ -181,10 +186,11 @@ judge(struct found *found, const struct session_policy *policy, const struct htt
 	for (size_t i = 0; i < http->cookie_count; i++) {
 		const char *at = http->cookies[i];
 
-		while (cookie_next(&at, policy->config->cookie, value))
+		while (cookie_next(&at, policy->config->cookie, value)) {
 			look_at(found, policy, value, now, &http->log);
+			secret_wipe(value, strlen(value));
+		}
 	}
-	secret_wipe(value, sizeof(value));
 	/* What a gate guards may use that header for itself. */
 	if (found->seen > 0 && http->is_gate)
 		bearer_token = NULL;

@@ -16,13 +16,16 @@
 #include "secret.h"
 #include "state.h"
 #include "token.h"
+#include "verified.h"
 
 enum { SESSION_TOKENS_MAX = 8 }; /* cookies of our name that are looked at */
 
 /* What the settings make of sessions. session_policy() fills it. */
 struct session_policy {
-	const struct config *config; /* the caller's, as `state` is; kept, not copied */
+	/* The caller's; kept, not copied. */
+	const struct config *config;
 	struct state *state;
+	struct verified *verified; /* or NULL */
 	size_t key_count;
 	/* Of the current secret, and of the one before it. */
 	struct token_key keys[2];
@@ -43,9 +46,9 @@ enum session {
 	SESSION_GOOD,
 };
 
-/* Make the keys of these settings. False on a fault. */
+/* Make the keys of these settings. False on a fault. `verified` must be empty, or NULL. */
 bool session_policy(struct session_policy *policy, const struct config *config,
-    struct state *state);
+    struct state *state, struct verified *verified);
 
 /*
  * "pwv": a digest of the user's line in the user file, with the `key`th key. It changes with

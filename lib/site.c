@@ -26,12 +26,13 @@ load(struct site *site, time_t now)
 		return false;
 	}
 	state_free(site->policy.state);
-	site->policy.state = NULL;
+	verified_free(site->policy.verified);
+	site->policy = (struct session_policy){ 0 };
 	if ((state = state_new(site->config.state)) == NULL) {
 		text_copy(site->why, sizeof(site->why), "out of memory");
 		return false;
 	}
-	if (!session_policy(&site->policy, &site->config, state)) {
+	if (!session_policy(&site->policy, &site->config, state, verified_new())) {
 		text_copy(site->why, sizeof(site->why), "OpenSSL cannot make an HMAC-SHA-256");
 		return false;
 	}
@@ -227,5 +228,6 @@ site_close(struct site *site)
 {
 	pages_forget(&site->pages);
 	state_free(site->policy.state);
+	verified_free(site->policy.verified);
 	secret_wipe(site, sizeof(*site));
 }

@@ -170,7 +170,8 @@ static MDB_val
 key_of(char name[static NAME_SIZE], char of, const char *text)
 {
 	/* Neither a sid nor a user's name is longer. */
-	text_format(name, NAME_SIZE, "%c%s", of, text);
+	name[0] = of;
+	text_copy(name + 1, NAME_SIZE - 1, text);
 	return (MDB_val){ strlen(name), name };
 }
 

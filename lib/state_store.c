@@ -16,7 +16,6 @@
 #include "text.h"
 
 enum {
-	PATH_SIZE = 640,
 	LOCK_BYTES = 16384, /* of LMDB's lock file: room for some 250 processes */
 	WALK_SECONDS = 10,
 };
@@ -136,16 +135,16 @@ inspect(const struct store_kind *kind, const char *path)
  * file until then: the new one must not share it.
  */
 static int
-put_aside(const struct store_kind *kind, const char *path, const struct log *log)
+put_aside(const struct store *store, const struct log *log)
 {
-	char damaged[PATH_SIZE], lock[PATH_SIZE];
+	char damaged[STORE_PATH_SIZE];
 
-	if (!text_format(damaged, sizeof(damaged), "%s.damaged", path) ||
-	    !text_format(lock, sizeof(lock), "%s-lock", path))
+	if (!text_format(damaged, sizeof(damaged), "%s.damaged", store->paths[0]))
 		return ENAMETOOLONG;
-	if (rename(path, damaged) != 0 || unlink(lock) != 0)
+	if (rename(store->paths[0], damaged) != 0 || unlink(store->paths[1]) != 0)
 		return errno;
-	log_event(log, "state", "file=%s reason=\"damaged: %s\"", kind->file, kind->loss);
+	log_event(log, "state", "file=%s reason=\"damaged: %s\"", store->kind->file,
+	    store->kind->loss);
 	return 0;
 }
 
@@ -155,12 +154,9 @@ put_aside(const struct store_kind *kind, const char *path, const struct log *log
 static int
 reserve_lock_file(const char *path)
 {
-	char lock[PATH_SIZE];
 	int rc, fd;
 
-	if (!text_format(lock, sizeof(lock), "%s-lock", path))
-		return ENAMETOOLONG;
-	if ((fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
+	if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
 		return errno;
 	rc = posix_fallocate(fd, 0, LOCK_BYTES);
 	close(fd);
@@ -171,15 +167,7 @@ reserve_lock_file(const char *path)
 static bool
 identify(const struct store *store, struct stat files[static 2])
 {
-	static const char *const suffixes[] = { "", "-lock" };
-	char path[PATH_SIZE];
-	bool there = true;
-
-	for (size_t i = 0; i < COUNT(suffixes) && there; i++)
-		there = text_format(path, sizeof(path), "%s/%s%s", store->folder, store->kind->file,
-			    suffixes[i]) &&
-		    stat(path, &files[i]) == 0;
-	return there;
+	return stat(store->paths[0], &files[0]) == 0 && stat(store->paths[1], &files[1]) == 0;
 }
 
 /* Are the open files still those that others would open, and have they not been cut? */
@@ -245,17 +233,17 @@ finish(struct change *change)
 }
 
 static int
-open_store(struct store *store, const char *path, time_t now, const struct log *log)
+open_store(struct store *store, time_t now, const struct log *log)
 {
 	size_t entries = 0;
-	int rc = reserve_lock_file(path);
+	int rc = reserve_lock_file(store->paths[1]);
 
 	if (rc == 0)
-		rc = inspect(store->kind, path);
-	if (rc == MDB_CORRUPTED && (rc = put_aside(store->kind, path, log)) == 0)
-		rc = reserve_lock_file(path);
+		rc = inspect(store->kind, store->paths[0]);
+	if (rc == MDB_CORRUPTED && (rc = put_aside(store, log)) == 0)
+		rc = reserve_lock_file(store->paths[1]);
 	if (rc == 0)
-		rc = open_env(&store->env, store->kind, path);
+		rc = open_env(&store->env, store->kind, store->paths[0]);
 	if (rc == 0)
 		rc = open_database(store, &entries);
 	if (rc == 0 && entries == 0 && store->kind->fill != NULL) {
@@ -271,7 +259,7 @@ open_store(struct store *store, const char *path, time_t now, const struct log *
 static int
 lock_folder(const struct store *store)
 {
-	char lock[PATH_SIZE];
+	char lock[STORE_PATH_SIZE];
 	int fd;
 
 	if (!text_format(lock, sizeof(lock), "%s/lock", store->folder)) {
@@ -289,17 +277,18 @@ lock_folder(const struct store *store)
 static int
 ensure_open(struct store *store, time_t now, const struct log *log)
 {
-	char path[PATH_SIZE];
 	int rc, fd;
 
 	if (is_current(store))
 		return 0;
 	store_close(store);
-	if (!text_format(path, sizeof(path), "%s/%s", store->folder, store->kind->file))
+	if (!text_format(store->paths[0], STORE_PATH_SIZE, "%s/%s", store->folder,
+		store->kind->file) ||
+	    !text_format(store->paths[1], STORE_PATH_SIZE, "%s-lock", store->paths[0]))
 		return ENAMETOOLONG;
 	if ((fd = lock_folder(store)) < 0)
 		return errno;
-	rc = open_store(store, path, now, log);
+	rc = open_store(store, now, log);
 	close(fd);
 	return rc;
 }
@@ -324,14 +313,12 @@ store_begin(struct store *store, bool write, time_t now, const struct log *log)
 static void
 put_aside_current(struct store *store, const struct log *log)
 {
-	char path[PATH_SIZE];
 	int fd = lock_folder(store);
 
 	if (fd < 0)
 		return;
-	if (is_current(store) &&
-	    text_format(path, sizeof(path), "%s/%s", store->folder, store->kind->file))
-		put_aside(store->kind, path, log);
+	if (is_current(store))
+		put_aside(store, log);
 	close(fd);
 }
 

@@ -18,6 +18,8 @@ struct MDB_env;
 struct MDB_txn;
 struct change;
 
+enum { STORE_PATH_SIZE = 640 };
+
 struct store_kind {
 	const char *file;                                /* its name */
 	const char *loss;                                /* what begins anew with it, for the log */
@@ -32,7 +34,9 @@ struct store {
 	const char *folder;
 	struct MDB_env *env; /* NULL while it is not open */
 	unsigned database;
-	struct stat files[2]; /* what is open: its own, and LMDB's lock file, which goes with it */
+	/* What is open: its own, and LMDB's lock file, which goes with it. */
+	char paths[2][STORE_PATH_SIZE];
+	struct stat files[2];
 };
 
 /* A transaction: steps are taken while `rc` is 0, and one that goes wrong sets it. */

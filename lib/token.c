@@ -11,8 +11,6 @@
 #define HEX "0123456789abcdef"
 #define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-enum { SIGNATURE_LENGTH = 43 }; /* 32 bytes in base64url */
-
 bool
 token_key(struct token_key *key, const char *secret)
 {
@@ -46,7 +44,7 @@ is_compact(const char *text)
 	if (payload == 0 || text[payload] != '.')
 		return false;
 	text += payload + 1;
-	return strlen(text) == SIGNATURE_LENGTH && text_is_made_of(text, BASE64URL);
+	return strlen(text) == TOKEN_SIGNATURE_LENGTH && text_is_made_of(text, BASE64URL);
 }
 
 /* NULL, or `name` where the header has it. */
@@ -112,15 +110,23 @@ take_user(struct token *token, jwt_t *jwt)
 	    text_copy(token->user, sizeof(token->user), value);
 }
 
-/*
- * A point in time from 1970 to `latest`. A claim that is missing or no JSON integer reads as 0
- * or -1, by the version of libjwt, and so is none.
- */
+/* From 1970 to `latest`? */
 static bool
-take_time(time_t *out, jwt_t *jwt, const char *name, time_t latest)
+is_within(time_t at, time_t latest)
 {
-	*out = jwt_get_grant_int(jwt, name);
-	return *out > 0 && *out <= latest;
+	return at > 0 && at <= latest;
+}
+
+const char *
+token_is_untimely(const struct token *token, const struct token_rules *rules)
+{
+	if (!is_within(token->issued, rules->now + TOKEN_CLOCK_SKEW))
+		return "iat";
+	if (!is_within(token->auth_time, rules->now + TOKEN_CLOCK_SKEW))
+		return "auth_time";
+	if (!is_within(token->expires, token->auth_time + rules->session_ttl))
+		return "exp";
+	return token->expires > rules->now ? NULL : "expired";
 }
 
 /* NULL and `token` filled, or which claim is not as it must be. */
@@ -137,13 +143,11 @@ check_claims(struct token *token, jwt_t *jwt, const struct token_rules *rules)
 		return "sid";
 	if (!take_digits(token->pwv, sizeof(token->pwv), jwt, "pwv"))
 		return "pwv";
-	if (!take_time(&token->issued, jwt, "iat", rules->now + TOKEN_CLOCK_SKEW))
-		return "iat";
-	if (!take_time(&token->auth_time, jwt, "auth_time", rules->now + TOKEN_CLOCK_SKEW))
-		return "auth_time";
-	if (!take_time(&token->expires, jwt, "exp", token->auth_time + rules->session_ttl))
-		return "exp";
-	return token->expires > rules->now ? NULL : "expired";
+	/* One that is missing or no JSON integer reads as 0 or -1, by the version of libjwt. */
+	token->issued = jwt_get_grant_int(jwt, "iat");
+	token->auth_time = jwt_get_grant_int(jwt, "auth_time");
+	token->expires = jwt_get_grant_int(jwt, "exp");
+	return token_is_untimely(token, rules);
 }
 
 /* NULL and `token` filled when `key` signed this text and it says what it must. */

@@ -20,6 +20,7 @@ enum {
 	TOKEN_SID_SIZE = 33, /* 128 random bits, hexadecimal */
 	TOKEN_PWV_SIZE = 17, /* 64 bits of a digest, hexadecimal */
 	TOKEN_KID_SIZE = 17,
+	TOKEN_SIGNATURE_LENGTH = 43, /* 32 bytes in base64url, without a NUL */
 	TOKEN_CLOCK_SKEW = 60, /* seconds another machine's clock may be ahead */
 };
 
@@ -56,6 +57,12 @@ bool token_key(struct token_key *key, const char *secret);
  */
 bool token_sign(char out[static TOKEN_SIZE], const struct token *token, const struct token_key *key,
     const struct token_rules *rules);
+
+/*
+ * NULL when the times of a token, once verified, are such that it still is ours and not over. Else
+ * the word that token_verify() says.
+ */
+const char *token_is_untimely(const struct token *token, const struct token_rules *rules);
 
 /*
  * Check `text` against `count` keys, the current one first. True, with `token` filled, when it

@@ -33,7 +33,7 @@ policy_of(const struct config *config)
 	if (none == NULL)
 		none = state_new(STATE_NONE);
 	assert_non_null(none);
-	assert_true(session_policy(&policy, config, none));
+	assert_true(session_policy(&policy, config, none, NULL));
 	return policy;
 }
 
@@ -73,7 +73,7 @@ test_policy(void **state)
 	struct token_key key;
 
 	(void)state;
-	assert_false(session_policy(&policy, &none, NULL));
+	assert_false(session_policy(&policy, &none, NULL, NULL));
 	policy = policy_of(&one);
 	assert_int_equal(policy.key_count, 1);
 	assert_ptr_equal(policy.config, &one);
@@ -528,7 +528,7 @@ test_all_tokens_are_ended(void **state)
 	unit_path(folder, *state, "all");
 	assert_int_equal(mkdir(folder, 0700), 0);
 	assert_non_null(kept = state_new(folder));
-	assert_true(session_policy(&policy, &config, kept));
+	assert_true(session_policy(&policy, &config, kept, NULL));
 	/* The state is older than the sessions. */
 	assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, NOW, &log), 0);
 	for (int everywhere = 0; everywhere < 2; everywhere++) {
@@ -570,7 +570,7 @@ test_ended(void **state)
 	const char *why;
 	long seconds;
 
-	assert_true(session_policy(&policy, &config, kept));
+	assert_true(session_policy(&policy, &config, kept, NULL));
 	assert_int_equal(session_begin(one, &seconds, &policy, "ada", HASH, NOW, &log), 0);
 	assert_int_equal(session_begin(two, &seconds, &policy, "ada", HASH, NOW, &log), 0);
 	assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, NOW, &log), 0);
@@ -628,7 +628,7 @@ test_ended_for_as_long_as_need_be(void **state)
 	assert_non_null(kept = state_new(folder));
 	config.session_ttl = 30 * DAY;
 	config.token_ttl = 10 * DAY;
-	assert_true(session_policy(&policy, &config, kept));
+	assert_true(session_policy(&policy, &config, kept, NULL));
 	assert_int_equal(session_begin(old, &seconds, &policy, "ada", HASH, NOW, &log), 0);
 	config.token_ttl = 300;
 	assert_int_equal(session_begin(one, &seconds, &policy, "ada", HASH, NOW, &log), 0);
@@ -657,7 +657,7 @@ test_no_state(void **state)
 
 	(void)state;
 	begin(text, MINT_SECRET, "ada", NOW);
-	assert_true(session_policy(&policy, &config, lost));
+	assert_true(session_policy(&policy, &config, lost, NULL));
 	assert_int_equal(check(&policy, text, NOW), SESSION_UNKNOWN);
 	assert_int_equal(check(&policy, "x", NOW), SESSION_BAD);
 	assert_int_equal(session_begin(text, &seconds, &policy, "ada", HASH, NOW, &log), 503);

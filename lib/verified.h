@@ -1,0 +1,31 @@
+/*
+ * verified: the tokens that this process has verified, so that it need not do so again.
+ *
+ * Of fixed size: a token that takes another one's place only costs that one a full check.
+ */
+#ifndef POSTERN_VERIFIED_H
+#define POSTERN_VERIFIED_H
+
+#include <stdbool.h>
+
+#include "token.h"
+
+struct verified;
+
+/* An empty table, or NULL without memory: every function takes NULL for a table of no size. */
+struct verified *verified_new(void);
+
+/* Wipe it, and free it. */
+void verified_free(struct verified *verified);
+
+/* Remember what token_verify() made of `text`. One longer than 511 bytes is not remembered. */
+void verified_keep(struct verified *verified, const char *text, const struct token *token);
+
+/*
+ * What token_verify() would say now, of the very same text: `rules` may differ from those of then
+ * in the time only. False, with `token` as it was, where that is no, or not known.
+ */
+bool verified_find(struct token *token, const struct verified *verified, const char *text,
+    const struct token_rules *rules);
+
+#endif
