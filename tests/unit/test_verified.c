@@ -128,6 +128,8 @@ test_length(void **state)
 		verified_keep(verified, text, &ada);
 		assert_int_equal(is_known(verified, text, &ada),
 		    length >= TOKEN_SIGNATURE_LENGTH && length < 512);
+		/* What it ends with would have the same place. */
+		assert_false(is_known(verified, text + 1, &ada));
 	}
 	verified_free(verified);
 }
