@@ -232,29 +232,6 @@ finish(struct change *change)
 	return change->rc;
 }
 
-static int
-open_store(struct store *store, time_t now, const struct log *log)
-{
-	size_t entries = 0;
-	int rc = reserve_lock_file(store->paths[1]);
-
-	if (rc == 0)
-		rc = inspect(store->kind, store->paths[0]);
-	if (rc == MDB_CORRUPTED && (rc = put_aside(store, log)) == 0)
-		rc = reserve_lock_file(store->paths[1]);
-	if (rc == 0)
-		rc = open_env(&store->env, store->kind, store->paths[0]);
-	if (rc == 0)
-		rc = open_database(store, &entries);
-	if (rc == 0 && entries == 0 && store->kind->fill != NULL) {
-		struct change change = begin(store, true, log);
-
-		store->kind->fill(&change, now);
-		rc = finish(&change);
-	}
-	return rc;
-}
-
 /* Only one process at a time may find out that a file is damaged. A descriptor to close, or -1. */
 static int
 lock_folder(const struct store *store)
@@ -274,6 +251,66 @@ lock_folder(const struct store *store)
 	return fd;
 }
 
+/* What the lock file of the folder remembers of a file that was looked at. */
+struct mark {
+	int64_t device, inode, size, seconds, nanoseconds;
+};
+
+static struct mark
+mark_of(const struct store *store)
+{
+	struct stat file;
+
+	if (stat(store->paths[0], &file) != 0)
+		return (struct mark){ 0 };
+	return (struct mark){ (int64_t)file.st_dev, (int64_t)file.st_ino, file.st_size,
+		file.st_mtim.tv_sec, file.st_mtim.tv_nsec };
+}
+
+/*
+ * Look for damage, unless the file is as it was when somebody did: in plain CGI every request
+ * opens it anew. One that is not synced may be torn when the machine stops, and shows no change.
+ */
+static int
+inspect_changed(const struct store *store, int lock)
+{
+	const struct mark now = mark_of(store);
+	struct mark seen;
+	int rc;
+
+	if (store->kind->synced && pread(lock, &seen, sizeof(seen), 0) == sizeof(seen) &&
+	    memcmp(&seen, &now, sizeof(now)) == 0)
+		return 0;
+	rc = inspect(store->kind, store->paths[0]);
+	/* Where that cannot be written the next one looks again. */
+	if (rc == 0 && store->kind->synced && pwrite(lock, &now, sizeof(now), 0) < 0)
+		return 0;
+	return rc;
+}
+
+static int
+open_store(struct store *store, int lock, time_t now, const struct log *log)
+{
+	size_t entries = 0;
+	int rc = reserve_lock_file(store->paths[1]);
+
+	if (rc == 0)
+		rc = inspect_changed(store, lock);
+	if (rc == MDB_CORRUPTED && (rc = put_aside(store, log)) == 0)
+		rc = reserve_lock_file(store->paths[1]);
+	if (rc == 0)
+		rc = open_env(&store->env, store->kind, store->paths[0]);
+	if (rc == 0)
+		rc = open_database(store, &entries);
+	if (rc == 0 && entries == 0 && store->kind->fill != NULL) {
+		struct change change = begin(store, true, log);
+
+		store->kind->fill(&change, now);
+		rc = finish(&change);
+	}
+	return rc;
+}
+
 static int
 ensure_open(struct store *store, time_t now, const struct log *log)
 {
@@ -288,7 +325,7 @@ ensure_open(struct store *store, time_t now, const struct log *log)
 		return ENAMETOOLONG;
 	if ((fd = lock_folder(store)) < 0)
 		return errno;
-	rc = open_store(store, now, log);
+	rc = open_store(store, fd, now, log);
 	close(fd);
 	return rc;
 }

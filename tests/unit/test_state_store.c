@@ -1199,6 +1199,55 @@ test_opened_once(void **state)
 	store_close(&store);
 }
 
+/* Empty all but its first two pages, and let it look as it did before, or not. */
+static void
+empty_pages(const char *path, bool unchanged)
+{
+	struct stat file;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	int fd = open(path, O_RDWR);
+
+	assert_true(fd >= 0 && fstat(fd, &file) == 0);
+	times[1] = unchanged ? file.st_mtim : (struct timespec){ NOW, 0 };
+	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+	assert_int_equal(ftruncate(fd, file.st_size), 0);
+	assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+}
+
+/* What is synced is looked at once, and again when it has changed; the other each time. */
+static void
+test_looked_at_once(void **state)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct store store = { .kind = &kinds[i], .folder = *state };
+		struct unit_log caught;
+		const struct log log = unit_log(&caught);
+		char path[UNIT_PATH_SIZE], damaged[UNIT_PATH_SIZE + 8];
+
+		unit_path(path, *state, kinds[i].file);
+		snprintf(damaged, sizeof(damaged), "%s.damaged", path);
+		unlink(damaged);
+		assert_true(put_and_finish(&store, "b", 0, &log));
+		for (int round = 0; round < 3; round++) {
+			struct change change;
+
+			store_close(&store);
+			if (round > 0)
+				empty_pages(path, round == 1);
+			change = store_begin(&store, false, NOW, &log);
+			CHECK(kinds[i].file, change.rc == 0 && store_finish(&change));
+			if (round == 0 || (round == 1 && kinds[i].synced))
+				CHECK(kinds[i].file, access(damaged, F_OK) != 0);
+			else
+				CHECK(kinds[i].file, unlink(damaged) == 0);
+			if (round == 1 && !kinds[i].synced)
+				break;
+		}
+		store_close(&store);
+	}
+}
+
 /* Only what must be on disk waits for the disk, and each may grow as far as it says. */
 static void
 test_kinds(void **state)
@@ -1252,6 +1301,7 @@ main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_opened_once),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_looked_at_once),
 		cmocka_unit_test(test_looking_child_is_killed),
 		cmocka_unit_test(test_children_are_ignored),
 		cmocka_unit_test(test_too_many_readers),
