@@ -96,7 +96,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
 	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc $(if $(shell command -v npm),,npm)
 DIST_PACKAGES := $(filter-out libjwt-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils pkgconf \
-	xz-utils zlib1g-dev libzstd-dev
+	xz-utils zlib1g-dev libzstd-dev nettle-dev
 PACKAGE_PACKAGES := $(DIST_PACKAGES) debootstrap lighttpd python3-pytest whois
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 

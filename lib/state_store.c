@@ -278,7 +278,7 @@ inspect_changed(const struct store *store, int lock)
 	struct mark seen;
 	int rc;
 
-	if (store->kind->synced && pread(lock, &seen, sizeof(seen), 0) == sizeof(seen) &&
+	if (pread(lock, &seen, sizeof(seen), 0) == sizeof(seen) &&
 	    memcmp(&seen, &now, sizeof(now)) == 0)
 		return 0;
 	rc = inspect(store->kind, store->paths[0]);

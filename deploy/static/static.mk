@@ -11,17 +11,23 @@ LIBJWT_TARBALL := $(BUILD)/$(subst -,_,$(LIBJWT)).orig.tar.xz
 # Whoever asks for one of these is told no, by absent.c: see there.
 ABSENT := dlopen dlsym dlclose dladdr dlerror getaddrinfo freeaddrinfo getnameinfo gethostbyname
 
+# Whoever asks for one of these has it of nettle, by sha256.c: see there.
+QUICK := HMAC EVP_Digest
+
+comma := ,
+
 # A warning of the linker ends the build; and no path of this machine stays in a program.
-PIE := -static-pie -s -Wl,--fatal-warnings $(ABSENT:%=-Wl,--wrap=%)
+PIE := -static-pie -s -Wl,-z,pack-relative-relocs -Wl,--fatal-warnings $(patsubst %,-Wl$(comma)--wrap=%,$(ABSENT) $(QUICK))
 COMPILE += -I$(BUILD)/$(LIBJWT)/include -ffile-prefix-map='$(CURDIR)'=.
-LIB += $(BUILD)/deploy/static/absent.o
+LIB += $(BUILD)/deploy/static/absent.o $(BUILD)/deploy/static/sha256.o
 ARCHIVES := $(BUILD)/libjwt.a $(BUILD)/libjansson.a
 # Of Debian 13 libcrypto stands on zlib and zstd.
 CRYPTO := $(shell pkg-config --static --libs libcrypto)
-LIBS := -lfcgi -ljson-c -llmdb $(CRYPTO) -lcrypt
+LIBS := -lfcgi -ljson-c -llmdb $(CRYPTO) -lnettle -lcrypt
 
-# The linker's --wrap leads each of the names there to this one.
+# The linker's --wrap leads each of the names there to these.
 $(BUILD)/deploy/static/absent.o: COMPILE += $(foreach name,$(ABSENT),-D$(name)=__wrap_$(name))
+$(BUILD)/deploy/static/sha256.o: COMPILE += $(foreach name,$(QUICK),-D$(name)=__wrap_$(name))
 
 # -- libjwt ------------------------------------------------------------------------------
 
@@ -74,7 +80,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y M
 
 # What the licences ask for: their texts, and where the source of each library is.
 INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev liblmdb-dev libssl-dev \
-	$(if $(filter -lz,$(CRYPTO)),zlib1g-dev) $(if $(filter -lzstd,$(CRYPTO)),libzstd-dev)
+	nettle-dev $(if $(filter -lz,$(CRYPTO)),zlib1g-dev) $(if $(filter -lzstd,$(CRYPTO)),libzstd-dev)
 
 $(BUILD)/LICENSES.txt: all
 	{ printf '%s\n' 'Postern, and the libraries that are inside its programs. The source of each' \
