@@ -41,7 +41,7 @@ SANS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-reco
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Ilib -I$(BUILD) -MMD -MP $(CFLAGS) $(WARN) $(HARDEN) $(SANS)
 PIE := -pie
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(PIE) -Wl,-z,relro,-z,now $(SANS)
-LIBS := -lfcgi -ljwt -ljson-c -llmdb -lcrypto -lcrypt
+LIBS := -lfcgi -ljwt -ljson-c -llmdb -lnettle -lcrypto -lcrypt
 
 LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
 PAGES := $(patsubst src/%,$(BUILD)/%.inc,$(wildcard src/pages/*))
@@ -89,14 +89,13 @@ $(BUILD)/command: FORCE
 # -- packages of Debian ------------------------------------------------------------------
 
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
-BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev libssl-dev libcrypt-dev
+BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev nettle-dev libssl-dev libcrypt-dev
 # openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
 	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc $(if $(shell command -v npm),,npm)
-DIST_PACKAGES := $(filter-out libjwt-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils pkgconf \
-	xz-utils zlib1g-dev libzstd-dev nettle-dev
+DIST_PACKAGES := $(filter-out libjwt-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils xz-utils
 PACKAGE_PACKAGES := $(DIST_PACKAGES) debootstrap lighttpd python3-pytest whois
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 

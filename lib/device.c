@@ -13,11 +13,9 @@ write_value(char out[static DEVICE_SIZE], const char *id, long expiry, const cha
 	unsigned char digest[SECRET_DIGEST_BYTES];
 	char hex[2 * SECRET_DIGEST_BYTES + 1];
 
-	if (!text_format(out, DEVICE_SIZE, "%s.%ld.%s", id, expiry, line) ||
-	    !secret_digest(digest, key, SECRET_DIGEST_BYTES, out, strlen(out))) {
-		out[0] = '\0';
+	if (!text_format(out, DEVICE_SIZE, "%s.%ld.%s", id, expiry, line))
 		return false;
-	}
+	secret_digest(digest, key, SECRET_DIGEST_BYTES, out, strlen(out));
 	secret_hex(hex, digest, sizeof(digest));
 	return text_format(out, DEVICE_SIZE, "%s.%ld.%s", id, expiry, hex);
 }

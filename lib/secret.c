@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -32,7 +32,7 @@ secret_begin(void)
 bool
 secret_equal(const void *a, const void *b, size_t length)
 {
-	return CRYPTO_memcmp(a, b, length) == 0;
+	return memeql_sec(a, b, length) != 0;
 }
 
 void
@@ -63,22 +63,22 @@ secret_random(void *out, size_t length)
 	    (errno == ENOSYS && read_urandom(out, length));
 }
 
-bool
+void
 secret_digest(unsigned char out[static SECRET_DIGEST_BYTES], const void *key, size_t key_length,
     const void *bytes, size_t length)
 {
-	unsigned int made = 0;
+	struct hmac_sha256_ctx hmac;
 
-	memset(out, 0, SECRET_DIGEST_BYTES);
-	if (HMAC(EVP_sha256(), key, (int)key_length, bytes, length, out, &made) == NULL)
-		return false;
-	return made == SECRET_DIGEST_BYTES;
+	hmac_sha256_set_key(&hmac, key_length, key);
+	hmac_sha256_update(&hmac, length, bytes);
+	hmac_sha256_digest(&hmac, SECRET_DIGEST_BYTES, out);
+	secret_wipe(&hmac, sizeof(hmac));
 }
 
-bool
+void
 secret_derive(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret, const char *label)
 {
-	return secret_digest(out, secret, strlen(secret), label, strlen(label));
+	secret_digest(out, secret, strlen(secret), label, strlen(label));
 }
 
 void

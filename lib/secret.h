@@ -11,8 +11,9 @@ enum { SECRET_DIGEST_BYTES = 32 };
 
 /*
  * Once, first thing in main(): no core dumps, no other process of this user looks into our
- * memory, and OpenSSL has no configuration file, so that neither a file nor a variable of the
- * host changes which algorithms there are. False, having said why, when the system refuses.
+ * memory, and OpenSSL, which libjwt stands on, has no configuration file, so that neither a file
+ * nor a variable of the host changes which algorithms there are. False, having said why, when the
+ * system refuses.
  */
 bool secret_begin(void);
 
@@ -25,17 +26,15 @@ void secret_wipe(void *bytes, size_t length);
 /* Fill `out` with `length` bytes (256 at most) of the system's randomness. False on a fault. */
 bool secret_random(void *out, size_t length);
 
-/*
- * HMAC-SHA-256 (RFC 2104) of `length` bytes. False, with `out` zeroed, on a fault.
- */
-bool secret_digest(unsigned char out[static SECRET_DIGEST_BYTES], const void *key,
+/* HMAC-SHA-256 (RFC 2104) of `length` bytes. */
+void secret_digest(unsigned char out[static SECRET_DIGEST_BYTES], const void *key,
     size_t key_length, const void *bytes, size_t length);
 
 /*
  * A key for one purpose, named by `label`, made from the signing secret: what is
- * signed for one purpose is worth nothing for another. False on a fault.
+ * signed for one purpose is worth nothing for another.
  */
-bool secret_derive(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret,
+void secret_derive(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret,
     const char *label);
 
 /* Write `count` bytes as lower-case hexadecimal digits and a NUL: 2 * count + 1 bytes. */

@@ -12,9 +12,9 @@ make_keys(struct session_policy *policy, const char *secret)
 {
 	size_t i = policy->key_count++;
 
-	return token_key(&policy->keys[i], secret) &&
-	    secret_derive(policy->pwv_keys[i], secret, "pwv") &&
-	    secret_derive(policy->device_keys[i], secret, "device");
+	secret_derive(policy->pwv_keys[i], secret, "pwv");
+	secret_derive(policy->device_keys[i], secret, "device");
+	return token_key(&policy->keys[i], secret);
 }
 
 bool
@@ -22,10 +22,10 @@ session_policy(struct session_policy *policy, const struct config *config, struc
     struct verified *verified)
 {
 	*policy = (struct session_policy){ .config = config, .state = state, .verified = verified };
+	secret_derive(policy->decoy_key, config->secret, "decoy");
+	secret_derive(policy->throttle_key, config->secret, "throttle");
 	return make_keys(policy, config->secret) &&
-	    (config->secret_previous[0] == '\0' || make_keys(policy, config->secret_previous)) &&
-	    secret_derive(policy->decoy_key, config->secret, "decoy") &&
-	    secret_derive(policy->throttle_key, config->secret, "throttle");
+	    (config->secret_previous[0] == '\0' || make_keys(policy, config->secret_previous));
 }
 
 static struct token_rules
@@ -41,9 +41,9 @@ session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy
 	unsigned char digest[SECRET_DIGEST_BYTES];
 	char line[1024];
 
-	if (!text_format(line, sizeof(line), "%s:%s", user, hash) ||
-	    !secret_digest(digest, policy->pwv_keys[key], SECRET_DIGEST_BYTES, line, strlen(line)))
+	if (!text_format(line, sizeof(line), "%s:%s", user, hash))
 		return false;
+	secret_digest(digest, policy->pwv_keys[key], SECRET_DIGEST_BYTES, line, strlen(line));
 	secret_hex(out, digest, (TOKEN_PWV_SIZE - 1) / 2);
 	return true;
 }

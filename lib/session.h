@@ -46,13 +46,13 @@ enum session {
 	SESSION_GOOD,
 };
 
-/* Make the keys of these settings. False on a fault. `verified` must be empty, or NULL. */
-bool session_policy(struct session_policy *policy, const struct config *config,
-    struct state *state, struct verified *verified);
+/* Make the keys of these settings. False without a secret. `verified` must be empty, or NULL. */
+bool session_policy(struct session_policy *policy, const struct config *config, struct state *state,
+    struct verified *verified);
 
 /*
  * "pwv": a digest of the user's line in the user file, with the `key`th key. It changes with
- * the password. False on a fault.
+ * the password. False when that line is too long.
  */
 bool session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, size_t key,
     const char *user, const char *hash);

@@ -1,13 +1,14 @@
 #include "setup.h"
 
 #include <ctype.h>
-#include <openssl/evp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sysexits.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "form.h"
@@ -241,21 +242,57 @@ setup_answers(const struct site *site, struct http *http)
 
 /* -- the command -------------------------------------------------------------------------- */
 
-/* What is typed twice at the terminal, or a line of standard input. NULL, or why not. */
+/* A line of standard input. NULL, or why not. */
 static const char *
-read_password(char out[static PASSWORD_SIZE + 1])
+read_line(char out[static PASSWORD_SIZE + 1])
 {
 	size_t length = 0;
 	int c;
 
-	if (isatty(STDIN_FILENO))
-		return EVP_read_pw_string_min(out, 0, PASSWORD_SIZE, "Password: ", 1) == 0
-		    ? NULL
-		    : "The two are not the same, or were not typed to the end.";
 	while (length < PASSWORD_SIZE && (c = getchar()) != EOF && c != '\n')
 		out[length++] = (char)c;
 	out[length] = '\0';
 	return strlen(out) == length ? NULL : no_password;
+}
+
+/* The same, typed at a terminal that does not show it. */
+static const char *
+read_hidden(char out[static PASSWORD_SIZE + 1], const char *prompt)
+{
+	struct termios shown, hidden;
+	sigset_t all, before;
+	const char *why;
+
+	if (tcgetattr(STDIN_FILENO, &shown) != 0)
+		return "The terminal cannot be asked.";
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	/* Whatever wants to end us waits until the terminal is as it was. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	fputs(prompt, stderr);
+	why = read_line(out);
+	fputs("\n", stderr);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return why;
+}
+
+/* Twice from a terminal. NULL, or why not. */
+static const char *
+read_password(char out[static PASSWORD_SIZE + 1])
+{
+	char again[PASSWORD_SIZE + 1] = "";
+	const char *why;
+
+	if (!isatty(STDIN_FILENO))
+		return read_line(out);
+	if ((why = read_hidden(out, "Password: ")) == NULL &&
+	    (why = read_hidden(again, "Once more: ")) == NULL && strcmp(out, again) != 0)
+		why = "The two are not the same.";
+	secret_wipe(again, sizeof(again));
+	return why;
 }
 
 int

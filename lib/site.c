@@ -33,7 +33,7 @@ load(struct site *site, time_t now)
 		return false;
 	}
 	if (!session_policy(&site->policy, &site->config, state, verified_new())) {
-		text_copy(site->why, sizeof(site->why), "OpenSSL cannot make an HMAC-SHA-256");
+		text_copy(site->why, sizeof(site->why), "POSTERN_SECRET is empty");
 		return false;
 	}
 	return true;

@@ -21,7 +21,7 @@ enum {
 	TOKEN_PWV_SIZE = 17, /* 64 bits of a digest, hexadecimal */
 	TOKEN_KID_SIZE = 17,
 	TOKEN_SIGNATURE_LENGTH = 43, /* 32 bytes in base64url, without a NUL */
-	TOKEN_CLOCK_SKEW = 60, /* seconds another machine's clock may be ahead */
+	TOKEN_CLOCK_SKEW = 60,       /* seconds another machine's clock may be ahead */
 };
 
 #define TOKEN_MEMORY "memory"
@@ -48,7 +48,7 @@ struct token_rules {
 	long session_ttl; /* seconds a session may last, counted from auth_time */
 };
 
-/* Make the key of a signing secret. False when it is empty or on a fault. */
+/* Make the key of a signing secret. False when it is empty. */
 bool token_key(struct token_key *key, const char *secret);
 
 /*

@@ -1,89 +1,30 @@
 /*
  * absent: what a program with every library inside does without.
  *
- * glibc loads plugins and looks up names with the help of libraries of the machine, which must
- * be of the very same glibc: the linker warns of it. libcrypto and libfcgi have code that would
- * ask for that, on behalf of callers unlike us. It is told no here, whatever the machine has.
+ * glibc looks up names with the help of libraries of the machine, which must be of the very same
+ * glibc: the linker warns of it. libfcgi has code that would ask for that, on behalf of callers
+ * unlike us. It is told no here, whatever the machine has: static.mk sets this function in the
+ * place of glibc's.
  *
- * static.mk sets these functions in the place of glibc's.
+ * And there is no OpenSSL to be begun: see hmac.c.
  */
-#include <dlfcn.h>
 #include <netdb.h>
+#include <openssl/crypto.h>
 #include <stddef.h>
 
-void *
-dlopen(const char *file, int mode)
-{
-	(void)file;
-	(void)mode;
-	return NULL;
-}
-
-void *
-dlsym(void *restrict handle, const char *restrict name)
-{
-	(void)handle;
-	(void)name;
-	return NULL;
-}
-
-int
-dlclose(void *handle)
-{
-	(void)handle;
-	return -1;
-}
-
-int
-dladdr(const void *address, Dl_info *info)
-{
-	(void)address;
-	(void)info;
-	return 0;
-}
-
-char *
-dlerror(void)
-{
-	static char why[] = "no libraries are loaded by a static program";
-
-	return why;
-}
-
-int
-getaddrinfo(const char *restrict node, const char *restrict service,
-    const struct addrinfo *restrict hints, struct addrinfo **restrict found)
-{
-	(void)node;
-	(void)service;
-	(void)hints;
-	*found = NULL;
-	return EAI_FAIL;
-}
-
-void
-freeaddrinfo(struct addrinfo *found)
-{
-	(void)found;
-}
-
-int
-getnameinfo(const struct sockaddr *restrict address, socklen_t length, char *restrict host,
-    socklen_t host_size, char *restrict service, socklen_t service_size, int flags)
-{
-	(void)address;
-	(void)length;
-	(void)host;
-	(void)host_size;
-	(void)service;
-	(void)service_size;
-	(void)flags;
-	return EAI_FAIL;
-}
+struct hostent *__wrap_gethostbyname(const char *name);
 
 struct hostent *
-gethostbyname(const char *name)
+__wrap_gethostbyname(const char *name)
 {
 	(void)name;
 	return NULL;
+}
+
+int
+OPENSSL_init_crypto(uint64_t options, const OPENSSL_INIT_SETTINGS *settings)
+{
+	(void)options;
+	(void)settings;
+	return 1;
 }

@@ -8,26 +8,12 @@ LIBJWT := libjwt-1.17.2
 LIBJWT_SHA256 := 8d52fceba532317359eca8e920c6186577aed45504f47a9be0a13c70ef8586cc
 LIBJWT_TARBALL := $(BUILD)/$(subst -,_,$(LIBJWT)).orig.tar.xz
 
-# Whoever asks for one of these is told no, by absent.c: see there.
-ABSENT := dlopen dlsym dlclose dladdr dlerror getaddrinfo freeaddrinfo getnameinfo gethostbyname
-
-# Whoever asks for one of these has it of nettle, by sha256.c: see there.
-QUICK := HMAC EVP_Digest
-
-comma := ,
-
 # A warning of the linker ends the build; and no path of this machine stays in a program.
-PIE := -static-pie -s -Wl,-z,pack-relative-relocs -Wl,--fatal-warnings $(patsubst %,-Wl$(comma)--wrap=%,$(ABSENT) $(QUICK))
+PIE := -static-pie -s -Wl,--fatal-warnings -Wl,--wrap=gethostbyname
 COMPILE += -I$(BUILD)/$(LIBJWT)/include -ffile-prefix-map='$(CURDIR)'=.
-LIB += $(BUILD)/deploy/static/absent.o $(BUILD)/deploy/static/sha256.o
+LIB += $(BUILD)/deploy/static/absent.o
 ARCHIVES := $(BUILD)/libjwt.a $(BUILD)/libjansson.a
-# Of Debian 13 libcrypto stands on zlib and zstd.
-CRYPTO := $(shell pkg-config --static --libs libcrypto)
-LIBS := -lfcgi -ljson-c -llmdb $(CRYPTO) -lnettle -lcrypt
-
-# The linker's --wrap leads each of the names there to these.
-$(BUILD)/deploy/static/absent.o: COMPILE += $(foreach name,$(ABSENT),-D$(name)=__wrap_$(name))
-$(BUILD)/deploy/static/sha256.o: COMPILE += $(foreach name,$(QUICK),-D$(name)=__wrap_$(name))
+LIBS := -lfcgi -ljson-c -llmdb -lnettle -lcrypt
 
 # -- libjwt ------------------------------------------------------------------------------
 
@@ -53,15 +39,17 @@ $(BUILD)/$(LIBJWT)/include/jwt.h: $(LIBJWT_TARBALL)
 
 $(BUILD)/lib/token.o: $(BUILD)/$(LIBJWT)/include/jwt.h
 
-JWT_OBJECTS := $(BUILD)/$(LIBJWT)/jwt.o $(BUILD)/$(LIBJWT)/jwt-openssl.o
-
-$(JWT_OBJECTS): $(BUILD)/$(LIBJWT)/%.o: $(BUILD)/$(LIBJWT)/include/jwt.h $(BUILD)/command
-	$(CC) -D_GNU_SOURCE -DHAVE_OPENSSL $(CFLAGS) $(HARDEN) -Wall -ffile-prefix-map='$(CURDIR)'=. \
+$(BUILD)/$(LIBJWT)/jwt.o: $(BUILD)/$(LIBJWT)/include/jwt.h $(BUILD)/command
+	$(CC) -D_GNU_SOURCE $(CFLAGS) $(HARDEN) -Wall -ffile-prefix-map='$(CURDIR)'=. \
 		-I$(BUILD)/$(LIBJWT) -I$(BUILD)/$(LIBJWT)/include -Ideploy/static \
-		-c -o $@ $(BUILD)/$(LIBJWT)/libjwt/$*.c
+		-c -o $@ $(BUILD)/$(LIBJWT)/libjwt/jwt.c
+
+$(BUILD)/deploy/static/hmac.o: COMPILE += -I$(BUILD)/$(LIBJWT)/libjwt
+$(BUILD)/deploy/static/hmac.o: $(BUILD)/$(LIBJWT)/include/jwt.h
 
 # jansson, which libjwt stands on, has two names in common with json-c.
-$(BUILD)/libjwt.a: $(JWT_OBJECTS) $(BUILD)/deploy/static/base64.o deploy/static/renamed
+$(BUILD)/libjwt.a: $(BUILD)/$(LIBJWT)/jwt.o $(BUILD)/deploy/static/hmac.o \
+		$(BUILD)/deploy/static/base64.o deploy/static/renamed
 	rm -f $@
 	$(AR) rcD $@ $(filter %.o,$^)
 	objcopy --redefine-syms=deploy/static/renamed $@
@@ -79,8 +67,7 @@ STAGE := $(BUILD)/stage
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)
 
 # What the licences ask for: their texts, and where the source of each library is.
-INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev liblmdb-dev libssl-dev \
-	nettle-dev $(if $(filter -lz,$(CRYPTO)),zlib1g-dev) $(if $(filter -lzstd,$(CRYPTO)),libzstd-dev)
+INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev liblmdb-dev nettle-dev
 
 $(BUILD)/LICENSES.txt: all
 	{ printf '%s\n' 'Postern, and the libraries that are inside its programs. The source of each' \
@@ -91,7 +78,7 @@ $(BUILD)/LICENSES.txt: all
 		dpkg-query -W -f '\n\n==== the source package $${source:Package} $${source:Version}\n\n' \
 			$$p && cat /usr/share/doc/$$p/copyright || exit 1; \
 	done && \
-	for l in Apache-2.0 LGPL-2.1; do \
+	for l in GPL-3 LGPL-2.1 LGPL-3; do \
 		printf '\n\n==== %s\n\n' $$l && cat /usr/share/common-licenses/$$l || exit 1; \
 	done; } >$@
 

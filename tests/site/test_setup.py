@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import termios
@@ -311,7 +312,8 @@ def test_a_line_that_cannot_be_written():
 
 
 @pytest.mark.parametrize("typed, status", [
-    ([b"right", b"right"], 0), ([b"right", b"wrong"], 65), ([b"\3"], 65), ([b"", b""], 65),
+    ([b"right", b"right"], 0), ([b"right", b"wrong"], 65), ([b"\3"], -signal.SIGINT), ([b"", b""], 65),
+    ([b"a\0b"], 65),
     ([b"x" * 511, b"x" * 511], 0), ([b"x" * 513], 65)], ids=lambda v: str(v)[:20])
 def test_typed_at_a_terminal(typed, status):
     """Twice, and nothing of it is seen."""

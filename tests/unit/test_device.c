@@ -24,7 +24,7 @@ forge(char out[static TEXT_SIZE], const char *shown, const char *signed_text)
 	unsigned char digest[SECRET_DIGEST_BYTES];
 	char hex[2 * SECRET_DIGEST_BYTES + 1];
 
-	assert_true(secret_digest(digest, key, sizeof(key), signed_text, strlen(signed_text)));
+	secret_digest(digest, key, sizeof(key), signed_text, strlen(signed_text));
 	secret_hex(hex, digest, sizeof(digest));
 	assert_in_range(snprintf(out, TEXT_SIZE, "%s.%s", shown, hex), 1, TEXT_SIZE - 1);
 }

@@ -84,9 +84,8 @@ test_digest(void **state)
 		unsigned char digest[SECRET_DIGEST_BYTES];
 		char got[2 * SECRET_DIGEST_BYTES + 1];
 
-		CHECK(cases[i].name,
-		    secret_digest(digest, cases[i].key, cases[i].key_length, cases[i].text,
-			strlen(cases[i].text)));
+		secret_digest(digest, cases[i].key, cases[i].key_length, cases[i].text,
+		    strlen(cases[i].text));
 		secret_hex(got, digest, sizeof(digest));
 		CHECK_TEXT(cases[i].name, got, cases[i].want);
 	}
@@ -100,12 +99,12 @@ test_derive(void **state)
 	    other[SECRET_DIGEST_BYTES];
 
 	(void)state;
-	assert_true(secret_digest(digest, "the secret", 10, "pwv", 3));
-	assert_true(secret_derive(pwv, "the secret", "pwv"));
+	secret_digest(digest, "the secret", 10, "pwv", 3);
+	secret_derive(pwv, "the secret", "pwv");
 	assert_memory_equal(pwv, digest, sizeof(pwv));
-	assert_true(secret_derive(other, "the secret", "log"));
+	secret_derive(other, "the secret", "log");
 	assert_memory_not_equal(pwv, other, sizeof(pwv));
-	assert_true(secret_derive(other, "a secret", "pwv"));
+	secret_derive(other, "a secret", "pwv");
 	assert_memory_not_equal(pwv, other, sizeof(pwv));
 }
 
@@ -121,11 +120,19 @@ test_hex(void **state)
 	assert_string_equal(out, "");
 }
 
+/* Does OpenSSL have what libjwt wants of it? */
+static bool
+has_sha256(void)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	return EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL) == 1;
+}
+
 /* A configuration of OpenSSL in which no algorithm is left: 0 when we do not care. */
 static int
 begin(void *config)
 {
-	unsigned char digest[SECRET_DIGEST_BYTES];
 	struct rlimit limit;
 
 	setenv("OPENSSL_CONF", config, 1);
@@ -133,17 +140,15 @@ begin(void *config)
 		return 1;
 	if (limit.rlim_cur != 0 || limit.rlim_max != 0)
 		return 2;
-	return secret_derive(digest, "the secret", "pwv") ? 0 : 3;
+	return has_sha256() ? 0 : 3;
 }
 
 /* The same without secret_begin(): 0 when the configuration does take the algorithms away. */
 static int
 begin_without(void *config)
 {
-	unsigned char digest[SECRET_DIGEST_BYTES];
-
 	setenv("OPENSSL_CONF", config, 1);
-	return secret_derive(digest, "the secret", "pwv") ? 1 : 0;
+	return has_sha256() ? 1 : 0;
 }
 
 /* This must be the first test: OpenSSL reads its configuration once a process. */
