@@ -8,7 +8,7 @@
 #   make replay     run the inputs that fuzzing has kept
 #   make fuzz       look for inputs that break a promise (SECONDS=60 for each harness)
 #   make mutate     take away one check at a time, and see a unit test fail
-#   make bench      what signing in costs, known name or not, and a flood of names
+#   make bench      how fast it is, beside others: writes tests/bench/RESULTS.md (15 minutes)
 #   make dist       pack static programs for a host where one can only upload files, into build/dist
 #   make install    install the programs, man pages and deploy/ below PREFIX, with DESTDIR before it
 #   make clean      remove all that was built
@@ -65,6 +65,16 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	$(LINK) -o $@ $^ $(LIBS)
 
+# The empty programs need nothing of ours.
+$(BUILD)/tests/bench/apps/empty: $(BUILD)/tests/bench/apps/empty.o
+	$(LINK) -o $@ $^ -lfcgi
+
+$(BUILD)/tests/bench/apps/empty_cgi: $(BUILD)/tests/bench/apps/empty_cgi.o
+	$(LINK) -o $@ $^
+
+$(BUILD)/tests/bench/apps/empty_cgi_static: tests/bench/apps/empty_cgi.c $(BUILD)/command
+	$(CC) $(CFLAGS) -static -o $@ $<
+
 # libFuzzer has a main() of its own.
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
 		$(if $(findstring fuzzer,$(SAN)),,$(BUILD)/tests/fuzz/replay.o) $(LIB)
@@ -98,6 +108,9 @@ TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest
 DIST_PACKAGES := $(filter-out libjwt-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils xz-utils
 PACKAGE_PACKAGES := $(DIST_PACKAGES) debootstrap lighttpd python3-pytest whois
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
+BENCH_PACKAGES := $(RUN_PACKAGES) python3-pytest python3-selenium apache2 libapache2-mod-fcgid \
+	libapache2-mod-auth-openidc nginx php-cgi php-fpm valgrind wrk nghttp2-client gnuplot-nox \
+	$(if $(shell command -v npm),,npm)
 
 # Install those of the packages $(1) that are missing. Debian starts a newly installed server,
 # on port 80: that is not what somebody wanted who tries us out.
@@ -110,9 +123,10 @@ define need
 		$(ROOT) apt-get update -q; \
 		$(ROOT) env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -q -y --no-install-recommends $$missing || exit 1; \
-		for s in lighttpd apache2 nginx caddy fail2ban; do \
-			case " $$(echo $$missing) " in *" $$s "*) \
-				! [ -d /run/systemd/system ] || $(ROOT) systemctl disable --now $$s;; \
+		for s in lighttpd apache2 nginx caddy fail2ban 'php*-fpm'; do \
+			case " $$(echo $$missing) " in *" $$(echo "$$s" | tr -d '*') "*) \
+				! [ -d /run/systemd/system ] || $(ROOT) systemctl disable --now \
+					$$(cd /lib/systemd/system && echo $$s.service);; \
 			esac; \
 		done; \
 	fi
@@ -199,8 +213,14 @@ mutate: test-packages
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
 	/usr/bin/python3 tests/unit/mutate.py token form cookie target session groups throttle device state state_store
 
-bench: test-packages
-	@$(MAKE) --no-print-directory all build/plain/tests/bench/flood
+BENCH := $(patsubst %.c,build/plain/%,$(wildcard tests/bench/*.c tests/bench/apps/*.c)) \
+	build/plain/tests/bench/apps/empty_cgi_static
+
+bench: dist
+	$(call need,$(BENCH_PACKAGES))
+	@$(MAKE) --no-print-directory all $(BENCH)
+	npm ci --prefix tests/bench --loglevel=error --no-audit --no-fund
+	/usr/bin/python3 tests/bench/bench.py
 	/usr/bin/python3 tests/bench/timing.py
 
 # -- what is handed out ------------------------------------------------------------------

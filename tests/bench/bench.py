@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""All that is measured, in its order: `make bench`.
+
+BENCH_SECONDS (2) is how long one measurement of load takes, BENCH_ROUNDS (12) how often all of them
+are repeated, and BENCH_REQUESTS (1000000) what a worker answers between two looks at its memory.
+"""
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "site"))
+
+import alone  # noqa: E402
+import report  # noqa: E402
+from direct import Process  # noqa: E402
+from served import Served  # noqa: E402
+from tokens import Mint  # noqa: E402
+
+COLD_TOKENS = 20000
+
+
+class Bench:
+    """What the steps of a run share."""
+
+    seconds = int(os.environ.get("BENCH_SECONDS", 2))
+    rounds = int(os.environ.get("BENCH_ROUNDS", 12))
+    requests = int(os.environ.get("BENCH_REQUESTS", 1000000))
+
+    def __init__(self, place):
+        self.place, self.results, self.began = place, report.Results(), time.monotonic()
+        self.mint = Mint(self.folder("mint"))
+        self.tokens, self.cookies = place / "tokens", place / "cookies"
+        tokens = [self.mint.token() for _ in range(COLD_TOKENS)]
+        self.tokens.write_text("".join("%s\n" % t for t in tokens))
+        self.cookies.write_text("".join("token=%s\n" % t for t in tokens))
+        self.crowded = None  # a state with a hundred thousand ended sessions
+
+    def folder(self, name):
+        (self.place / name).mkdir()
+        return self.place / name
+
+    def say(self, what):
+        print("%4.0f s  %s" % (time.monotonic() - self.began, what), flush=True)
+
+    def attempt(self, name, what, *arguments):
+        """Do it; if it fails, say why in the end, and go on: the rest is worth having."""
+        try:
+            return what(*arguments)
+        except Exception as fault:
+            traceback.print_exc()
+            why = " ".join(("%s: %s" % (type(fault).__name__, fault)).split())
+            self.results.missing[name] = why.replace(str(self.place), "...")[:300]
+            return None
+
+    def step(self, name, what, *arguments):
+        self.say(name)
+        return self.attempt(name, what, *arguments)
+
+
+def run(bench, served):
+    for what in (alone.parts, alone.whole_requests, alone.plain_cgis, alone.memory, alone.users,
+                 alone.states):
+        bench.step(what.__name__.replace("_", " "), what, bench)
+    for what in (served.begin, served.rounds, served.hot, served.cold, served.facts, served.memory,
+                 served.connections, served.workers):
+        bench.step(what.__name__, what)
+
+
+def main():
+    before = os.getloadavg()[0]
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    place = pathlib.Path(tempfile.mkdtemp(prefix="postern-bench-"))
+    place.chmod(0o755)
+    try:
+        bench = Bench(place)
+        served = Served(bench)
+        try:
+            run(bench, served)
+        finally:
+            served.stop()
+            Process.stop_all()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    if bench.results.bars:
+        bench.step("picture", report.picture, bench.results.bars, HERE / "results.svg")
+    bench.say("done")
+    how = "This run had %d rounds of %d s a measurement." % (bench.rounds, bench.seconds)
+    print("\n" + report.write(bench.results, HERE, how, before))
+
+
+main()

@@ -1,0 +1,62 @@
+"""Plain CGI: how long a program takes that is started for every request."""
+import subprocess
+
+import fcgi
+from conftest import PLAIN, ROOT, SECRET
+from contestants import BUILT, GREETING, HERE
+from tokens import copy_state, settings
+
+STATIC = ROOT / "build/static/cgi-bin"
+
+
+def environment(env, cookie, script):
+    said = dict(fcgi.parameters(SCRIPT_FILENAME=str(script), REDIRECT_STATUS="200",
+                                HTTP_COOKIE=cookie, SERVER_PROTOCOL="HTTP/1.1"))
+    return {**said, "POSTERN_ENV": str(env), "SECRET": SECRET}
+
+
+def programs(folder, mint):
+    """Each by its name: its command, and its environment."""
+    cookie = "token=" + mint.good
+    with_state = settings(folder / "with")
+    copy_state(mint.state, folder / "with/state")
+    without = settings(folder / "without", POSTERN_STATE="none")
+    php = HERE / "apps/welcome.php"
+    found = {
+        "empty, static": (["%s/apps/empty_cgi_static" % BUILT], without),
+        "empty, dynamic": (["%s/apps/empty_cgi" % BUILT], without),
+        "ours, dynamic": (["%s/welcome.fcgi" % PLAIN], with_state),
+        "ours, dynamic, no state": (["%s/welcome.fcgi" % PLAIN], without),
+        "PHP-CGI": (["/usr/bin/php-cgi"], without),
+    }
+    if (STATIC / "welcome.fcgi").exists():
+        found["ours, static"] = (["%s/welcome.fcgi" % STATIC], with_state)
+        found["ours, static, no state"] = (["%s/welcome.fcgi" % STATIC], without)
+    return {name: (command, environment(env, cookie, php))
+            for name, (command, env) in found.items()}
+
+
+def check(name, command, said, mint):
+    def answer(cookie):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, env={**said, "HTTP_COOKIE": cookie},
+                              check=True)
+        return done.stdout.endswith(GREETING)
+
+    assert answer("token=" + mint.good), name
+    if not name.startswith("empty"):
+        for bad in ("", "token=" + mint.expired(), "token=" + mint.tampered()):
+            assert not answer(bad), (name, bad)
+
+
+def times(folder, mint, rounds):
+    """Microseconds from spawn to exit by name: the shortest, and the median."""
+    found = programs(folder, mint)
+    text = ""
+    for name, (command, said) in found.items():
+        check(name, command, said, mint)
+        text += "%s\n%s\n\n" % (" ".join(command), "\n".join("%s=%s" % one for one in said.items()))
+    done = subprocess.run([BUILT / "spawn", str(rounds)], input=text, stdout=subprocess.PIPE,
+                          text=True, check=True)
+    return {name: [int(n) / 1000 for n in line.split()]
+            for name, line in zip(found, done.stdout.splitlines())}

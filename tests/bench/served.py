@@ -1,0 +1,199 @@
+"""What is measured behind web servers: all contestants in turn, round after round."""
+import statistics
+
+import load
+from contestants import (ApacheFcgid, Contestant, Empty, Form, FormContestant, Lighttpd, Nginx,
+                         Node, Openidc, Php)
+from report import figure
+
+PAGE, GATE = "/welcome", "/private/file.txt"
+EMPTY, AGAIN, OURS, CROWDED = "empty", "empty, again", "ours", "ours, crowded"
+
+HOT = """%d connections, two workers; medians of all rounds.
+
+- *Page*: a JSON answer. *Gate*: a small file that is guarded.
+- *Of empty*: of the empty program in the same place. Those that are a server themselves are
+  compared with the one under lighttpd.
+- *Again*: a second one of the same kind: so far can the figures be trusted.
+- *Crowded*: with 100,000 ended sessions and a full table of tries.
+- Latency at half of these requests/s.
+- CPU: user and system time of the FastCGI program, a request. mod_fcgid has more processes
+  than there are connections."""
+
+
+class Served:
+    def __init__(self, bench):
+        self.bench, self.results = bench, bench.results
+        self.servers = []
+        self.contestants = {}  # by where they are and their name
+        self.cpu = {}          # by the same and the load: seconds a request, of each round
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
+        self.servers = []
+
+    # -- who takes part ----------------------------------------------------------------------
+
+    def begin(self):
+        place, mint = self.bench.place, self.bench.mint
+        for where, kind in (("lighttpd", Lighttpd), ("nginx", Nginx),
+                            ("Apache mod_fcgid", ApacheFcgid)):
+            for name in (EMPTY, AGAIN, OURS, CROWDED) if kind is Lighttpd else (EMPTY, OURS):
+                self.bench.step("%s: %s" % (where, name), self.enter_program, kind, where, name)
+        for name, make, kind, group, path in (
+                ("PHP-FPM", lambda: Php(place, "php"), Contestant, "page", "/welcome.php"),
+                ("Express", lambda: Node(place, "express"), Contestant, "page", PAGE),
+                ("Fastify", lambda: Node(place, "fastify"), Contestant, "page", PAGE),
+                ("mod_auth_openidc", lambda: Openidc(place, "openidc", mint.kid), Contestant,
+                 "gate", GATE),
+                ("mod_auth_form", lambda: Form(place, "form"), FormContestant, "gate", GATE)):
+            self.bench.step(name, self.enter_other, make, kind, "lighttpd " + group, name, path)
+
+    def enter_program(self, kind, where, name):
+        state = self.bench.crowded if name == CROWDED else self.bench.mint.state
+        assert state, "there is no such state"
+        folder = "%s-%s" % (kind.__name__.lower(), name.replace(", ", "-"))
+        empty = name in (EMPTY, AGAIN)
+        server = kind(self.bench.place, folder, empty, state)
+        make = Empty if empty else Contestant
+        self.enter(server, [make(where + " page", name, server, PAGE, self.bench.mint),
+                            make(where + " gate", name, server, GATE, self.bench.mint)])
+
+    def enter_other(self, make, kind, group, name, path):
+        server = make()
+        self.enter(server, [kind(group, name, server, path, self.bench.mint)])
+
+    def enter(self, server, contestants):
+        """Start a server; what answers right takes part."""
+        self.servers.append(server)
+        server.start()
+        for one in contestants:
+            one.check()
+            load.rate(one.url, one.file, 1)  # to be warm
+            self.contestants[one.group, one.name] = one
+
+    # -- requests a second -------------------------------------------------------------------
+
+    def jobs(self):
+        """Those that are compared stand beside each other."""
+        found = [((*key, "hot"), one, one.file) for key, one in self.contestants.items()]
+        found += [((*key, "cold"), one, self.bench.cookies) for key, one in self.contestants.items()
+                  if key[0].startswith("lighttpd") and key[1] in (EMPTY, OURS)]
+        return sorted(found, key=lambda job: (job[0][2], job[0][0]))
+
+    def rounds(self):
+        jobs = self.jobs()
+        for i in range(self.bench.rounds):
+            for key, one, cookies in jobs if i % 2 == 0 else reversed(jobs):
+                name = ", ".join(key)
+                if name not in self.results.missing:
+                    self.bench.attempt(name, self.measure, key, one, cookies)
+            self.bench.say("round %d of %d" % (i + 1, self.bench.rounds))
+        for (group, name), one in self.contestants.items():
+            self.bench.attempt("%s, %s, at the end" % (group, name), one.check)
+        self.results.rates = {key: rates for key, rates in self.results.rates.items()
+                              if ", ".join(key) not in self.results.missing}
+
+    def measure(self, key, one, cookies):
+        before = one.server.workers_seconds()
+        rate, count = load.rate(one.url, cookies, self.bench.seconds)
+        self.cpu.setdefault(key, []).append((one.server.workers_seconds() - before) / count)
+        self.results.rates.setdefault(key, []).append(rate)
+
+    def where(self, key):
+        """A contestant that is a server itself stands under no other."""
+        return key[0] if key[1] in (EMPTY, AGAIN, OURS, CROWDED, "PHP-FPM") else key[0].split()[-1]
+
+    def hot(self):
+        """And the latency at half of what each can do."""
+        table = self.results.table(
+            "A good token, the same in every request",
+            ["where", "contestant", "requests/s", "of empty", "middle half", "p50, ms", "p99, ms",
+             "CPU, µs"], HOT % load.CONNECTIONS)
+        for key in sorted(self.contestants, key=lambda k: k[0]):
+            one, hot = self.contestants[key], (*key, "hot")
+            if hot not in self.results.rates:
+                continue
+            rate = self.results.median(hot)
+            ratio, spread = self.results.compared(hot, (key[0], EMPTY, "hot"))
+            times = self.bench.step(
+                "latency of %s, %s" % key, load.latency, one.url, one.cookie, rate / 2,
+                self.bench.seconds + 1, self.bench.place / "log") or ("", "")
+            cpu = statistics.median(self.cpu[hot]) * 1e6
+            table.add(self.where(key), key[1], "%.0f" % rate, figure(ratio), spread,
+                      *map(figure, times), "%.1f" % cpu if cpu else "")
+            if ratio is not None and key[1] not in (EMPTY, AGAIN, CROWDED):
+                self.results.bars.append(("%s: %s" % (self.where(key), key[1]), ratio))
+
+    def cold(self):
+        table = self.results.table(
+            "Another good token in every request",
+            ["where", "contestant", "requests/s", "of empty", "middle half", "CPU, µs"],
+            "20,000 tokens in turn, of which a worker keeps 1,024.")
+        for key in sorted(k for k in self.results.rates if k[2] == "cold"):
+            table.add(key[0], key[1], "%.0f" % self.results.median(key),
+                      *map(figure, self.results.compared(key, (key[0], EMPTY, "cold"))),
+                      "%.1f" % (statistics.median(self.cpu[key]) * 1e6))
+
+    def facts(self):
+        def ratio(kind, name, base, load="hot"):
+            return self.results.compared(("lighttpd " + kind, name, load),
+                                         ("lighttpd " + kind, base, load))[0]
+
+        facts = self.results.facts
+        for kind in ("page", "gate"):
+            facts["hot " + kind] = ratio(kind, OURS, EMPTY)
+            facts["cold " + kind] = ratio(kind, OURS, EMPTY, "cold")
+            facts["ended " + kind] = ratio(kind, CROWDED, EMPTY)
+        facts["express"] = ratio("page", OURS, "Express")
+        facts["php"] = ratio("page", OURS, "PHP-FPM")
+        facts["openidc"] = ratio("gate", OURS, "mod_auth_openidc")
+
+    # -- what else ---------------------------------------------------------------------------
+
+    def memory(self):
+        """Of everything that a contestant needs."""
+        table = self.results.table(
+            "Memory of all processes, PSS in MB", ["contestant", "server and programs"],
+            "After the rounds. Under lighttpd: two workers for the page, two for the gate.")
+        seen = []
+        for (group, name), one in self.contestants.items():
+            if one.server not in seen and name not in (AGAIN, CROWDED):
+                seen.append(one.server)
+                under = self.where((group, name)) == group
+                table.add(("%s: " % group.rpartition(" ")[0] if under else "") + name,
+                          "%.1f" % (one.server.pss() * 1024 / 1e6))
+
+    def compare(self, table, name, pair, connections):
+        """A row of a table of growth: the empty program and ours, in turn."""
+        rates = {EMPTY: [], OURS: []}
+        for _ in range(3):
+            for kind, one in pair.items():
+                rates[kind].append(load.rate(one.url, one.file, self.bench.seconds, connections)[0])
+        table.add(name, *["%.0f" % statistics.median(r) for r in rates.values()],
+                  figure(statistics.median(b / a for a, b in zip(*rates.values()))))
+
+    def connections(self):
+        table = self.results.table("Connections", ["connections", EMPTY, OURS, "of empty"],
+                                   "The page under lighttpd, hot token, two workers: requests/s.")
+        pair = {name: self.contestants["lighttpd page", name] for name in (EMPTY, OURS)}
+        for count in (1, 16, 128, 1000):
+            self.compare(table, "{:,}".format(count), pair, count)
+
+    def workers(self):
+        table = self.results.table("Workers", ["workers", EMPTY, OURS, "of empty"],
+                                   "The page under lighttpd, hot token, %d connections: requests/s."
+                                   % load.CONNECTIONS)
+        self.stop()
+        for count in (1, 2, 4, 8):
+            pair = {}
+            for name, make in ((EMPTY, Empty), (OURS, Contestant)):
+                server = Lighttpd(self.bench.place, "%s-%d" % (name, count), name == EMPTY,
+                                  self.bench.mint.state, count)
+                self.servers.append(server)
+                server.start()
+                pair[name] = make("lighttpd page", name, server, PAGE, self.bench.mint)
+                pair[name].check()
+            self.compare(table, count, pair, load.CONNECTIONS)
+            self.stop()
