@@ -62,7 +62,7 @@ def whole_requests(bench):
 
 
 def plain_cgis(bench):
-    times = plain_cgi.times(bench.folder("cgi"), bench.mint, 200 * bench.seconds)
+    times = plain_cgi.times(bench.folder("cgi"), bench.mint, 500 * bench.seconds)
     table = bench.results.table(
         "Plain CGI, from spawn to exit",
         ["program", "ms, shortest", "ms, median", "of the empty static one"],

@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 """All that is measured, in its order: `make bench`.
 
-BENCH_SECONDS (2) is how long one measurement of load takes, BENCH_ROUNDS (12) how often all of them
+BENCH_SECONDS (1) is how long one measurement of load takes, BENCH_ROUNDS (20) how often all of them
 are repeated, and BENCH_REQUESTS (1000000) what a worker answers between two looks at its memory.
+
+Many short measurements tell more than few long ones: which process runs on which core is decided
+anew at the start of each, and moves it by more than what is to be seen.
 """
 import os
 import pathlib
@@ -29,8 +32,8 @@ COLD_TOKENS = 20000
 class Bench:
     """What the steps of a run share."""
 
-    seconds = int(os.environ.get("BENCH_SECONDS", 2))
-    rounds = int(os.environ.get("BENCH_ROUNDS", 12))
+    seconds = int(os.environ.get("BENCH_SECONDS", 1))
+    rounds = int(os.environ.get("BENCH_ROUNDS", 20))
     requests = int(os.environ.get("BENCH_REQUESTS", 1000000))
 
     def __init__(self, place):
@@ -93,7 +96,7 @@ def main():
     if bench.results.bars:
         bench.step("picture", report.picture, bench.results.bars, HERE / "results.svg")
     bench.say("done")
-    how = "This run had %d rounds of %d s a measurement." % (bench.rounds, bench.seconds)
+    how = "Load for %d s at a time, %d rounds." % (bench.seconds, bench.rounds)
     print("\n" + report.write(bench.results, HERE, how, before))
 
 

@@ -119,7 +119,7 @@ class Served:
             ratio, spread = self.results.compared(hot, (key[0], EMPTY, "hot"))
             times = self.bench.step(
                 "latency of %s, %s" % key, load.latency, one.url, one.cookie, rate / 2,
-                self.bench.seconds + 1, self.bench.place / "log") or ("", "")
+                self.bench.seconds + 2, self.bench.place / "log") or ("", "")
             cpu = statistics.median(self.cpu[hot]) * 1e6
             table.add(self.where(key), key[1], "%.0f" % rate, figure(ratio), spread,
                       *map(figure, times), "%.1f" % cpu if cpu else "")
@@ -168,7 +168,7 @@ class Served:
     def compare(self, table, name, pair, connections):
         """A row of a table of growth: the empty program and ours, in turn."""
         rates = {EMPTY: [], OURS: []}
-        for _ in range(3):
+        for _ in range(self.bench.rounds // 4 + 1):
             for kind, one in pair.items():
                 rates[kind].append(load.rate(one.url, one.file, self.bench.seconds, connections)[0])
         table.add(name, *["%.0f" % statistics.median(r) for r in rates.values()],
