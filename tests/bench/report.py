@@ -151,7 +151,7 @@ def picture(bars, path):
     script = """
 set terminal svg noenhanced size 760,%d font "sans-serif,13" background "white"
 set output "%s"
-set title "Requests a second with a good token; 1 is the empty program in the same place"
+set title "Requests a second; 1 is the empty program in the same place"
 set xrange [0:1.25]
 set arrow from 1,graph 0 to 1,graph 1 nohead lw 1.5
 set yrange [-0.7:%d-0.3]
