@@ -491,6 +491,19 @@ http_header(struct http *http, const char *name, const char *value)
 }
 
 void
+http_headers(struct http *http, const char *lines)
+{
+	size_t length = strlen(lines);
+
+	if (length >= sizeof(http->headers) - http->headers_length) {
+		http->overflowed = true;
+		return;
+	}
+	memcpy(http->headers + http->headers_length, lines, length + 1);
+	http->headers_length += length;
+}
+
+void
 http_clear_headers(struct http *http)
 {
 	secret_wipe(http->headers, http->headers_length);

@@ -88,6 +88,9 @@ bool http_accepts(const struct http *http, const char *type);
 /* Add a header to the reply. */
 void http_header(struct http *http, const char *name, const char *value);
 
+/* Add headers that are always the same: whole lines, each with its CR LF. */
+void http_headers(struct http *http, const char *lines);
+
 /* Forget the headers that were added so far. */
 void http_clear_headers(struct http *http);
 

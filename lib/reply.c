@@ -44,25 +44,21 @@ find_status(int code)
 static void
 add_standard(struct http *http, const char *style_hash)
 {
-	static const struct {
-		const char *name, *value;
-	} standard[] = {
-		{ "Cache-Control", "no-store" },
-		{ "Vary", "Accept, Cookie, Authorization, Sec-Fetch-Mode" },
-		{ "X-Content-Type-Options", "nosniff" },
-		{ "Referrer-Policy", "same-origin" },
-		{ "Cross-Origin-Opener-Policy", "same-origin" },
-		{ "Cross-Origin-Resource-Policy", "same-origin" },
-	};
-	bool style = style_hash[0] != '\0';
-	char policy[256];
+	static const char standard[] = "Cache-Control: no-store\r\n"
+				       "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n"
+				       "X-Content-Type-Options: nosniff\r\n"
+				       "Referrer-Policy: same-origin\r\n"
+				       "Cross-Origin-Opener-Policy: same-origin\r\n"
+				       "Cross-Origin-Resource-Policy: same-origin\r\n";
+	static const char policy[] = "default-src 'none'; form-action 'self'; base-uri 'none'; "
+				     "frame-ancestors 'none'";
+	char with_style[sizeof(policy) + 32 + PAGE_STYLE_HASH_SIZE];
 
-	for (size_t i = 0; i < COUNT(standard); i++)
-		http_header(http, standard[i].name, standard[i].value);
-	text_format(policy, sizeof(policy),
-	    "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'%s%s%s",
-	    style ? "; style-src 'sha256-" : "", style_hash, style ? "'" : "");
-	http_header(http, "Content-Security-Policy", policy);
+	http_headers(http, standard);
+	if (style_hash[0] != '\0')
+		text_format(with_style, sizeof(with_style), "%s; style-src 'sha256-%s'", policy,
+		    style_hash);
+	http_header(http, "Content-Security-Policy", style_hash[0] != '\0' ? with_style : policy);
 }
 
 static void

@@ -80,7 +80,7 @@ def test_no_other_name_is_spoken_of(name):
 def test_every_parameter_of_a_request():
     told = [name for names, _ in items(section(LOGIN, "ENVIRONMENT"), "Ev")
             for name in names.split(" , ")]
-    table = re.findall(r'\{ "(\w+)", offsetof\(struct http', CODE["lib/http.c"])
+    table = re.findall(r'PARAMETER\("(\w+)"', CODE["lib/http.c"])
     assert sorted(told) == sorted(table + ["HTTP_COOKIE"])
 
 

@@ -317,6 +317,13 @@ answer(void *argument)
 		large[sizeof(large) - 12 - 5 - (strcmp(what, "full") == 0)] = '\0';
 		http_header(&http, "X", large);
 	}
+	if (strcmp(what, "lines") == 0)
+		http_headers(&http, "A: b\r\nC: d\r\n");
+	if (strcmp(what, "many lines") == 0) {
+		memset(large, 'a', sizeof(large));
+		large[sizeof(large) - 12] = '\0';
+		http_headers(&http, large);
+	}
 	if (strcmp(what, "overfull, cleared") == 0)
 		http_clear_headers(&http);
 	if (strcmp(what, "unanswered") != 0)
@@ -333,6 +340,10 @@ test_replies(void **state)
 		const char *what, *want; /* NULL: a 200 as long as may be */
 	} cases[] = {
 		{ "plain", "Status: 200 OK\r\nX-First: 1\r\nContent-Length: 4\r\n\r\nbody" },
+		{ "lines",
+		    "Status: 200 OK\r\nX-First: 1\r\nA: b\r\nC: d\r\nContent-Length: "
+		    "4\r\n\r\nbody" },
+		{ "many lines", BARE_500 },
 		{ "cleared", "Status: 200 OK\r\nContent-Length: 4\r\n\r\nbody" },
 		{ "split", BARE_500 },
 		{ "DEL", BARE_500 },
