@@ -21,15 +21,19 @@ enum { LIMIT = HTTP_SECONDS * 1000 }; /* milliseconds */
 
 extern char **environ;
 
+/* A name that is too long for http->first makes an array of a size below zero. */
 #define PARAMETER(name, field, once)                                                               \
 	{                                                                                          \
-		name, sizeof(name) - 1, offsetof(struct http, field), once                         \
+		name,                                                                              \
+		    sizeof(name) - 1 +                                                             \
+		    0 * sizeof(char[sizeof(name) <= HTTP_PARAMETER_SIZE ? 1 : -1]),                \
+		    offsetof(struct http, field), once                                             \
 	}
 
 /* The parameters that we look at: RFC 3875, section 4.1. */
 static const struct parameter {
 	const char *name;
-	size_t length; /* of the name: they are sorted by it, so that few are looked at */
+	size_t length; /* of the name: they are sorted by it, and looked for by it */
 	size_t offset;
 	bool once; /* two that differ are an attempt to be taken for somebody else */
 } parameters[] = {
@@ -121,6 +125,11 @@ http_open(struct http *http)
 	const struct log log = log_stderr();
 
 	*http = (struct http){ .signals = -1 };
+	for (size_t length = 0, i = 0; length < HTTP_PARAMETER_SIZE; length++) {
+		while (i < COUNT(parameters) && parameters[i].length < length)
+			i++;
+		http->first[length] = (unsigned char)i;
+	}
 	if (!is_listening(STDIN_FILENO) || open_fastcgi(http))
 		return true;
 	log_event(&log, "config", "reason=\"cannot serve FastCGI: %s\"", strerror(errno));
@@ -207,23 +216,6 @@ accept_fastcgi(struct http *http)
 	}
 }
 
-/* The first of the parameters whose name is not shorter. */
-static size_t
-first_as_long(size_t length)
-{
-	size_t low = 0, high = COUNT(parameters);
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (parameters[middle].length < length)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static void
 read_parameter(struct http *http, const char *entry)
 {
@@ -236,7 +228,9 @@ read_parameter(struct http *http, const char *entry)
 			http->cookies[http->cookie_count++] = value;
 		return;
 	}
-	for (size_t i = first_as_long(length);
+	if (length >= HTTP_PARAMETER_SIZE)
+		return;
+	for (size_t i = http->first[length];
 	     i < COUNT(parameters) && parameters[i].length == length; i++) {
 		const char **field = (const char **)((char *)http + parameters[i].offset);
 

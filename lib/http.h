@@ -18,7 +18,8 @@ enum {
 	HTTP_COOKIES_MAX = 16,    /* Cookie headers of one request */
 	HTTP_HEADERS_SIZE = 4096, /* of a reply: what nginx takes, with the NUL */
 	HTTP_SEGMENT_SIZE = 1024,
-	HTTP_SECONDS = 10, /* for a body to come, and for each read or write to end */
+	HTTP_PARAMETER_SIZE = 24, /* of a name that we look at, with the NUL */
+	HTTP_SECONDS = 10,        /* for a body to come, and for each read or write to end */
 };
 
 /* One request. Its texts live until http_finish(); what was not sent is an empty text. */
@@ -41,7 +42,8 @@ struct http {
 	struct log log;     /* where the log lines of this request go */
 
 	/* The rest is http's own. */
-	struct FCGX_Request *fastcgi; /* NULL in plain CGI */
+	struct FCGX_Request *fastcgi;             /* NULL in plain CGI */
+	unsigned char first[HTTP_PARAMETER_SIZE]; /* of the parameters with a name so long */
 	char headers[HTTP_HEADERS_SIZE];
 	size_t headers_length;
 	long deadline;   /* milliseconds of the monotonic clock */

@@ -40,25 +40,29 @@ find_status(int code)
 	return &statuses[i];
 }
 
+#define POLICY                                                                                     \
+	"Content-Security-Policy: default-src 'none'; form-action 'self'; base-uri 'none'; "       \
+	"frame-ancestors 'none'"
+
 /* Add the headers that every reply has. `style_hash` is empty where there is no style. */
 static void
 add_standard(struct http *http, const char *style_hash)
 {
-	static const char standard[] = "Cache-Control: no-store\r\n"
-				       "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n"
-				       "X-Content-Type-Options: nosniff\r\n"
-				       "Referrer-Policy: same-origin\r\n"
-				       "Cross-Origin-Opener-Policy: same-origin\r\n"
-				       "Cross-Origin-Resource-Policy: same-origin\r\n";
-	static const char policy[] = "default-src 'none'; form-action 'self'; base-uri 'none'; "
-				     "frame-ancestors 'none'";
-	char with_style[sizeof(policy) + 32 + PAGE_STYLE_HASH_SIZE];
+	char policy[sizeof(POLICY) + 32 + PAGE_STYLE_HASH_SIZE];
 
-	http_headers(http, standard);
-	if (style_hash[0] != '\0')
-		text_format(with_style, sizeof(with_style), "%s; style-src 'sha256-%s'", policy,
-		    style_hash);
-	http_header(http, "Content-Security-Policy", style_hash[0] != '\0' ? with_style : policy);
+	http_headers(http,
+	    "Cache-Control: no-store\r\n"
+	    "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n"
+	    "X-Content-Type-Options: nosniff\r\n"
+	    "Referrer-Policy: same-origin\r\n"
+	    "Cross-Origin-Opener-Policy: same-origin\r\n"
+	    "Cross-Origin-Resource-Policy: same-origin\r\n");
+	if (style_hash[0] == '\0') {
+		http_headers(http, POLICY "\r\n");
+		return;
+	}
+	text_format(policy, sizeof(policy), POLICY "; style-src 'sha256-%s'\r\n", style_hash);
+	http_headers(http, policy);
 }
 
 static void
