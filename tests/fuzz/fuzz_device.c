@@ -20,7 +20,7 @@ sign(char out[static VALUE_SIZE], const char *text)
 	char hex[2 * SECRET_DIGEST_BYTES + 1];
 
 	CHECK(text_format(out, VALUE_SIZE, "%s.%s", text, LINE));
-	CHECK(secret_digest(digest, key, sizeof(key), out, strlen(out)));
+	secret_digest(digest, key, sizeof(key), out, strlen(out));
 	secret_hex(hex, digest, sizeof(digest));
 	CHECK(text_format(out, VALUE_SIZE, "%s.%s", text, hex));
 }
