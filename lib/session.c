@@ -141,13 +141,14 @@ look_at(struct found *found, const struct session_policy *policy, const char *te
 	const struct token_rules rules = rules_at(policy, now);
 	struct token token;
 	enum state_verdict verdict;
+	const char *why;
 
 	if (++found->seen > SESSION_TOKENS_MAX)
 		return;
 	if (!verified_find(&token, policy->verified, text, &rules)) {
-		if (!token_verify(&token, text, policy->keys, policy->key_count, &rules,
-			&found->why)) {
-			found->fault = found->fault || strcmp(found->why, TOKEN_MEMORY) == 0;
+		if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &why)) {
+			found->fault = found->fault || strcmp(why, TOKEN_MEMORY) == 0;
+			found->why = why;
 			return;
 		}
 		verified_keep(policy->verified, text, &token);

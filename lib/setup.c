@@ -261,19 +261,20 @@ read_hidden(char out[static PASSWORD_SIZE + 1], const char *prompt)
 {
 	struct termios shown, hidden;
 	sigset_t all, before;
-	const char *why;
+	const char *why = "The terminal cannot be asked.";
 
 	if (tcgetattr(STDIN_FILENO, &shown) != 0)
-		return "The terminal cannot be asked.";
+		return why;
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	/* Whatever wants to end us waits until the terminal is as it was. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	fputs(prompt, stderr);
-	why = read_line(out);
-	fputs("\n", stderr);
+	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0) {
+		fputs(prompt, stderr);
+		why = read_line(out);
+		fputs("\n", stderr);
+	}
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return why;

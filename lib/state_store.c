@@ -18,6 +18,7 @@
 enum {
 	LOCK_BYTES = 16384, /* of LMDB's lock file: room for some 250 processes */
 	WALK_SECONDS = 10,
+	MARK_SECONDS = 3600,
 };
 
 static int
@@ -256,6 +257,7 @@ struct mark {
 	int64_t device, inode, size, seconds, nanoseconds;
 };
 
+/* Nobody can put back the time of a change, as one can that of writing. */
 static struct mark
 mark_of(const struct store *store)
 {
@@ -264,42 +266,62 @@ mark_of(const struct store *store)
 	if (stat(store->paths[0], &file) != 0)
 		return (struct mark){ 0 };
 	return (struct mark){ (int64_t)file.st_dev, (int64_t)file.st_ino, file.st_size,
-		file.st_mtim.tv_sec, file.st_mtim.tv_nsec };
+		file.st_ctim.tv_sec, file.st_ctim.tv_nsec };
+}
+
+/* Was the file looked at as it is now, and not long ago? A disk may lose what it holds. */
+static bool
+is_marked(int lock, const struct mark *mark, time_t now)
+{
+	struct stat file;
+	struct mark seen;
+
+	return pread(lock, &seen, sizeof(seen), 0) == sizeof(seen) &&
+	    memcmp(&seen, mark, sizeof(seen)) == 0 && fstat(lock, &file) == 0 &&
+	    file.st_mtim.tv_sec <= now && now - file.st_mtim.tv_sec < MARK_SECONDS;
 }
 
 /*
- * Look for damage, unless the file is as it was when somebody did: in plain CGI every request
- * opens it anew. One that is not synced may be torn when the machine stops, and shows no change.
+ * Look for damage, unless somebody has: in plain CGI every request opens the file anew. One that is
+ * not synced may be torn when the machine stops, and be no other by what is remembered of it.
  */
 static int
-inspect_changed(const struct store *store, int lock)
+inspect_unmarked(const struct store *store, int lock, time_t now)
 {
-	const struct mark now = mark_of(store);
-	struct mark seen;
+	const struct mark mark = mark_of(store);
 	int rc;
 
-	if (pread(lock, &seen, sizeof(seen), 0) == sizeof(seen) &&
-	    memcmp(&seen, &now, sizeof(now)) == 0)
+	if (is_marked(lock, &mark, now))
 		return 0;
 	rc = inspect(store->kind, store->paths[0]);
-	/* Where that cannot be written the next one looks again. */
-	if (rc == 0 && store->kind->synced && pwrite(lock, &now, sizeof(now), 0) < 0)
-		return 0;
+	/* Where it cannot be marked the next one looks again. */
+	if (rc == 0 && store->kind->synced)
+		(void)!pwrite(lock, &mark, sizeof(mark), 0);
 	return rc;
+}
+
+static int
+open_file(struct store *store, int lock, time_t now)
+{
+	int rc = reserve_lock_file(store->paths[1]);
+
+	if (rc == 0)
+		rc = inspect_unmarked(store, lock, now);
+	return rc != 0 ? rc : open_env(&store->env, store->kind, store->paths[0]);
 }
 
 static int
 open_store(struct store *store, int lock, time_t now, const struct log *log)
 {
 	size_t entries = 0;
-	int rc = reserve_lock_file(store->paths[1]);
+	int rc = open_file(store, lock, now);
 
-	if (rc == 0)
-		rc = inspect_changed(store, lock);
-	if (rc == MDB_CORRUPTED && (rc = put_aside(store, log)) == 0)
-		rc = reserve_lock_file(store->paths[1]);
-	if (rc == 0)
-		rc = open_env(&store->env, store->kind, store->paths[0]);
+	/* LMDB's own errors are negative; of these all but one are of the files. */
+	if (rc < 0 && rc != MDB_READERS_FULL) {
+		store_close(store);
+		if ((rc = put_aside(store, log)) == 0)
+			rc = open_file(store, lock, now);
+	}
 	if (rc == 0)
 		rc = open_database(store, &entries);
 	if (rc == 0 && entries == 0 && store->kind->fill != NULL) {

@@ -1,7 +1,8 @@
 /*
  * verified: the tokens that this process has verified, so that it need not do so again.
  *
- * Of fixed size: a token that takes another one's place only costs that one a full check.
+ * Of fixed size: a token that takes another one's place only costs that one a full check. They stay
+ * in memory until then, or until the table is freed, be they over or not.
  */
 #ifndef POSTERN_VERIFIED_H
 #define POSTERN_VERIFIED_H

@@ -1,7 +1,8 @@
 /*
  * base64: what libjwt 1.17.2 leaves to whoever builds it, under the names that it uses.
  *
- * The strict kind: no space, no line end, nothing after the padding.
+ * The strict kind of RFC 4648, section 3: no space, no line end, no bits that are left over, nothing
+ * after the padding.
  */
 #pragma once
 

@@ -1199,51 +1199,84 @@ test_opened_once(void **state)
 	store_close(&store);
 }
 
-/* Empty all but its first two pages, and let it look as it did before, or not. */
+/* Empty all but its first two pages. */
 static void
-empty_pages(const char *path, bool unchanged)
+empty_pages(const char *path)
 {
 	struct stat file;
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	int fd = open(path, O_RDWR);
 
 	assert_true(fd >= 0 && fstat(fd, &file) == 0);
-	times[1] = unchanged ? file.st_mtim : (struct timespec){ NOW, 0 };
 	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
 	assert_int_equal(ftruncate(fd, file.st_size), 0);
+	close(fd);
+}
+
+/* Let the lock file say that this one was looked at as it is, so many seconds ago. */
+static void
+mark(const char *folder, const char *path, time_t age)
+{
+	char lock[UNIT_PATH_SIZE];
+	struct stat file;
+	int64_t seen[5];
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = time(NULL) - age } };
+	int fd;
+
+	unit_path(lock, folder, "lock");
+	assert_true((fd = open(lock, O_RDWR)) >= 0 && stat(path, &file) == 0);
+	seen[0] = (int64_t)file.st_dev;
+	seen[1] = (int64_t)file.st_ino;
+	seen[2] = file.st_size;
+	seen[3] = file.st_ctim.tv_sec;
+	seen[4] = file.st_ctim.tv_nsec;
+	assert_int_equal(pwrite(fd, seen, sizeof(seen), 0), sizeof(seen));
 	assert_int_equal(futimens(fd, times), 0);
 	close(fd);
 }
 
-/* What is synced is looked at once, and again when it has changed; the other each time. */
+/* A synced file is looked at once, and again when it has changed or an hour later. */
 static void
 test_looked_at_once(void **state)
 {
-	for (size_t i = 0; i < COUNT(kinds); i++) {
-		struct store store = { .kind = &kinds[i], .folder = *state };
+	static const struct {
+		const char *name;
+		time_t age; /* of the mark, or -1 where there is none of the damaged file */
+		bool put_aside;
+	} rows[] = {
+		{ "changed", -1, true },
+		{ "looked at", 10, false },
+		{ "looked at for an hour", 3590, false },
+		{ "looked at long ago", 3601, true },
+		{ "looked at in the future", -100, true },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct store store = { .kind = &kinds[1], .folder = *state };
 		struct unit_log caught;
 		const struct log log = unit_log(&caught);
-		char path[UNIT_PATH_SIZE], damaged[UNIT_PATH_SIZE + 8];
+		char path[UNIT_PATH_SIZE], damaged[UNIT_PATH_SIZE + 8], lock[UNIT_PATH_SIZE];
+		struct change change;
+		struct stat file;
 
-		unit_path(path, *state, kinds[i].file);
+		unit_path(path, *state, kinds[1].file);
+		unit_path(lock, *state, "lock");
+		unlink(lock);
 		snprintf(damaged, sizeof(damaged), "%s.damaged", path);
+		unlink(path);
 		unlink(damaged);
 		assert_true(put_and_finish(&store, "b", 0, &log));
-		for (int round = 0; round < 3; round++) {
-			struct change change;
-
-			store_close(&store);
-			if (round > 0)
-				empty_pages(path, round == 1);
-			change = store_begin(&store, false, NOW, &log);
-			CHECK(kinds[i].file, change.rc == 0 && store_finish(&change));
-			if (round == 0 || (round == 1 && kinds[i].synced))
-				CHECK(kinds[i].file, access(damaged, F_OK) != 0);
-			else
-				CHECK(kinds[i].file, unlink(damaged) == 0);
-			if (round == 1 && !kinds[i].synced)
-				break;
-		}
+		store_close(&store);
+		/* It marks what it has seen. */
+		change = store_begin(&store, false, time(NULL), &log);
+		CHECK(rows[i].name, store_finish(&change));
+		store_close(&store);
+		CHECK(rows[i].name, stat(lock, &file) == 0 && file.st_size == 5 * sizeof(int64_t));
+		empty_pages(path);
+		if (rows[i].age != -1)
+			mark(*state, path, rows[i].age);
+		change = store_begin(&store, false, time(NULL), &log);
+		CHECK(rows[i].name, store_finish(&change));
+		CHECK(rows[i].name, (access(damaged, F_OK) == 0) == rows[i].put_aside);
 		store_close(&store);
 	}
 }
