@@ -46,7 +46,7 @@ enum session {
 	SESSION_GOOD,
 };
 
-/* Make the keys of these settings. False without a secret. `verified` must be empty, or NULL. */
+/* Make the keys of these settings. False on a fault. `verified` must be empty, or NULL. */
 bool session_policy(struct session_policy *policy, const struct config *config, struct state *state,
     struct verified *verified);
 

@@ -33,7 +33,7 @@ load(struct site *site, time_t now)
 		return false;
 	}
 	if (!session_policy(&site->policy, &site->config, state, verified_new())) {
-		text_copy(site->why, sizeof(site->why), "POSTERN_SECRET is empty");
+		text_copy(site->why, sizeof(site->why), "no token can be signed: out of memory");
 		return false;
 	}
 	return true;

@@ -11,21 +11,6 @@
 #define HEX "0123456789abcdef"
 #define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-bool
-token_key(struct token_key *key, const char *secret)
-{
-	unsigned char digest[SECRET_DIGEST_BYTES];
-
-	*key = (struct token_key){ 0 };
-	/* With an empty key libjwt takes a token that nobody signed. */
-	if (secret[0] == '\0')
-		return false;
-	secret_derive(digest, secret, "kid");
-	key->secret = secret;
-	secret_hex(key->kid, digest, (TOKEN_KID_SIZE - 1) / 2);
-	return true;
-}
-
 /*
  * Is this the compact form of RFC 7515, section 7.1, and nothing around it? Asked first:
  * libjwt skips stray bytes in it, and puts a copy of whatever comes on the stack.
@@ -224,4 +209,39 @@ token_sign(char out[static TOKEN_SIZE], const struct token *token, const struct 
 		return true;
 	out[0] = '\0';
 	return false;
+}
+
+/*
+ * Sign something. OpenSSL sets itself up when it is used first, and where memory is short just then
+ * it stays broken, and libjwt takes good tokens for bad ones: let that be now, and not in a
+ * request.
+ */
+static bool
+can_sign(const struct token_key *key)
+{
+	static const struct token sample = { .user = "sample",
+		.sid = "00000000000000000000000000000000",
+		.pwv = "0000000000000000",
+		.issued = 1,
+		.expires = 2,
+		.auth_time = 1 };
+	static const struct token_rules rules = { "sample", 1, 1 };
+	char text[TOKEN_SIZE];
+
+	return token_sign(text, &sample, key, &rules);
+}
+
+bool
+token_key(struct token_key *key, const char *secret)
+{
+	unsigned char digest[SECRET_DIGEST_BYTES];
+
+	*key = (struct token_key){ 0 };
+	/* With an empty key libjwt takes a token that nobody signed. */
+	if (secret[0] == '\0')
+		return false;
+	secret_derive(digest, secret, "kid");
+	key->secret = secret;
+	secret_hex(key->kid, digest, (TOKEN_KID_SIZE - 1) / 2);
+	return can_sign(key);
 }

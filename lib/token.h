@@ -48,7 +48,7 @@ struct token_rules {
 	long session_ttl; /* seconds a session may last, counted from auth_time */
 };
 
-/* Make the key of a signing secret. False when it is empty. */
+/* Make the key of a signing secret. False when it is empty, or signs nothing: out of memory. */
 bool token_key(struct token_key *key, const char *secret);
 
 /*
