@@ -157,7 +157,7 @@ suggest_paths(char out[static PATHS_SIZE], const struct http *http)
 static bool
 suggest(char out[static SETTINGS_SIZE], const char *folder, const struct http *http)
 {
-	unsigned char random[32];
+	unsigned char random[32] = { 0 };
 	char secret[2 * sizeof(random) + 1], paths[PATHS_SIZE] = "", origin[CONFIG_TEXT_SIZE] = "";
 	bool made = secret_random(random, sizeof(random));
 
