@@ -8,7 +8,7 @@
 #   make replay     run the inputs that fuzzing has kept
 #   make fuzz       look for inputs that break a promise (SECONDS=60 for each harness)
 #   make mutate     take away one check at a time, and see a unit test fail
-#   make bench      how fast it is, beside others: writes tests/bench/RESULTS.md (15 minutes)
+#   make bench      how fast it is, beside others: writes tests/bench/RESULTS.md
 #   make dist       pack static programs for a host where one can only upload files, into build/dist
 #   make install    install the programs, man pages and deploy/ below PREFIX, with DESTDIR before it
 #   make clean      remove all that was built

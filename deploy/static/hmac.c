@@ -1,8 +1,8 @@
 /*
  * hmac: the part of libjwt 1.17.2 that signs, with nettle: HMAC-SHA-256, which is all we ask for.
  *
- * libjwt's own parts stand on OpenSSL or GnuTLS. The one is four fifths of a program and sets all
- * of it up each time a plain CGI program starts; of the other Debian has no static library.
+ * libjwt's own parts stand on OpenSSL or GnuTLS. The one would be most of a program, and sets
+ * all of itself up each time a plain CGI program starts; of the other Debian has no static library.
  */
 #include <errno.h>
 #include <jwt.h>
