@@ -151,15 +151,18 @@ check_mount(const char *value)
 
 #define FIELD(field) offsetof(struct config, field), sizeof(((struct config *)0)->field)
 
-/* A setting that has no fallback is required. */
+/* A setting that has no fallback is required, some of them only by who signs: the first tells. */
 static const struct setting {
 	const char *name;
 	size_t offset, size;
 	const char *(*check)(const char *value);
 	const char *fallback;
 } settings[] = {
+	{ "POSTERN_PUBLIC_KEY_FILE", FIELD(public_key), check_path, "" },
 	{ "POSTERN_SECRET", FIELD(secret), check_secret, NULL },
 	{ "POSTERN_SECRET_PREVIOUS", FIELD(secret_previous), check_secret, "" },
+	{ "POSTERN_KEY_FILE", FIELD(key), check_path, "" },
+	{ "POSTERN_KEY_FILE_PREVIOUS", FIELD(key_previous), check_path, "" },
 	{ "POSTERN_USERS", FIELD(users), check_path, NULL },
 	{ "POSTERN_GROUPS", FIELD(groups), check_path, "" },
 	{ "POSTERN_STATE", FIELD(state), check_state, NULL },
@@ -325,6 +328,13 @@ find_env(char path[static PLACE_SIZE], char hidden[static PLACE_SIZE])
 	return false;
 }
 
+/* Can it do without this setting? */
+static bool
+is_dispensable(const struct config *config, const struct setting *setting)
+{
+	return config->public_key[0] != '\0' && setting->check != check_state;
+}
+
 /* Take each setting from the process environment, else from the file, else its fallback. */
 static bool
 take_all(struct config *config, const char *values[static SETTINGS], const char *hidden,
@@ -338,6 +348,8 @@ take_all(struct config *config, const char *values[static SETTINGS], const char 
 			value = values[i];
 		if (value == NULL || value[0] == '\0')
 			value = settings[i].fallback;
+		if (value == NULL && is_dispensable(config, &settings[i]))
+			value = "";
 		if (value == NULL)
 			wrong = "is missing: set it in the environment file, see postern.env(5)";
 		else if (value[0] != '\0')
@@ -362,6 +374,18 @@ conclude(struct config *config, char why[static CONFIG_WHY_SIZE])
 	if (strcmp(login, logout) == 0 || strcmp(login, "/logout") == 0) {
 		text_copy(why, CONFIG_WHY_SIZE,
 		    "POSTERN_LOGIN ends as the path of signing out does");
+		return false;
+	}
+	if (config->public_key[0] != '\0' && config->key[0] != '\0') {
+		text_copy(why, CONFIG_WHY_SIZE,
+		    "POSTERN_PUBLIC_KEY_FILE is for who only verifies, POSTERN_KEY_FILE for who "
+		    "signs: take one of them away");
+		return false;
+	}
+	if (config->key_previous[0] != '\0' && config->key[0] == '\0' &&
+	    config->public_key[0] == '\0') {
+		text_copy(why, CONFIG_WHY_SIZE,
+		    "POSTERN_KEY_FILE_PREVIOUS is of no use without POSTERN_KEY_FILE");
 		return false;
 	}
 	if (config->cookie[0] == '\0')
@@ -390,7 +414,7 @@ load(struct config *config, struct file *file, time_t now, char why[static CONFI
 	}
 	if (!take_all(config, values, hidden, why))
 		return false;
-	if (!file_is_private(config->users, reason)) {
+	if (config->users[0] != '\0' && !file_is_private(config->users, reason)) {
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %s: %s", config->users, reason);
 		return false;
 	}
@@ -474,7 +498,8 @@ bool
 config_is_served(const struct config *config, const char *document_root,
     char why[static CONFIG_WHY_SIZE])
 {
-	const char *const paths[] = { config->env, config->users, config->groups, config->state };
+	const char *const paths[] = { config->env, config->users, config->groups, config->state,
+		config->key, config->key_previous };
 	size_t i = 0;
 
 	while (i < COUNT(paths) && !file_is_served(paths[i], document_root))

@@ -25,10 +25,13 @@ struct config {
 	char secret[CONFIG_LONG_SIZE];
 	char secret_previous[CONFIG_LONG_SIZE]; /* or empty */
 	char env[CONFIG_LONG_SIZE];             /* the environment file, or empty */
-	char users[CONFIG_LONG_SIZE];           /* the user file */
-	char groups[CONFIG_LONG_SIZE];          /* the group file, or empty */
-	char state[CONFIG_LONG_SIZE];           /* a folder, or STATE_NONE */
-	char pages[CONFIG_LONG_SIZE];           /* a folder, or empty */
+	/* Key files, or empty; the last one is for who only verifies, and then a secret and a user
+	   file may be missing. */
+	char key[CONFIG_LONG_SIZE], key_previous[CONFIG_LONG_SIZE], public_key[CONFIG_LONG_SIZE];
+	char users[CONFIG_LONG_SIZE];  /* the user file */
+	char groups[CONFIG_LONG_SIZE]; /* the group file, or empty */
+	char state[CONFIG_LONG_SIZE];  /* a folder, or STATE_NONE */
+	char pages[CONFIG_LONG_SIZE];  /* a folder, or empty */
 	char issuer[CONFIG_TEXT_SIZE];
 	char origin[CONFIG_TEXT_SIZE]; /* scheme and host, or empty */
 	char cookie[CONFIG_TEXT_SIZE];

@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 enum {
-	COOKIE_VALUE_SIZE = 1025, /* as long as a token, with the NUL */
-	COOKIE_SET_SIZE = 1280,
+	COOKIE_VALUE_SIZE = 2348, /* as long as a token, with the NUL */
+	COOKIE_SET_SIZE = 2604,
 };
 
 /*

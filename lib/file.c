@@ -74,6 +74,8 @@ open_trusted(const char *path, bool secret, struct stat *st, const char **reason
 		*reason = "is not a regular file";
 	else if (secret)
 		*reason = distrust(st);
+	else if ((st->st_mode & S_IWOTH) != 0)
+		*reason = "can be changed by others: chmod o-w";
 	if (*reason == NULL)
 		return fd;
 	close(fd);

@@ -44,6 +44,12 @@ find_status(int code)
 	"Content-Security-Policy: default-src 'none'; form-action 'self'; base-uri 'none'; "       \
 	"frame-ancestors 'none'"
 
+#define SHUT_OFF                                                                                   \
+	"X-Content-Type-Options: nosniff\r\n"                                                      \
+	"Referrer-Policy: same-origin\r\n"                                                         \
+	"Cross-Origin-Opener-Policy: same-origin\r\n"                                              \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"
+
 /* Add the headers that every reply has. `style_hash` is empty where there is no style. */
 static void
 add_standard(struct http *http, const char *style_hash)
@@ -52,11 +58,7 @@ add_standard(struct http *http, const char *style_hash)
 
 	http_headers(http,
 	    "Cache-Control: no-store\r\n"
-	    "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n"
-	    "X-Content-Type-Options: nosniff\r\n"
-	    "Referrer-Policy: same-origin\r\n"
-	    "Cross-Origin-Opener-Policy: same-origin\r\n"
-	    "Cross-Origin-Resource-Policy: same-origin\r\n");
+	    "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n" SHUT_OFF);
 	if (style_hash[0] == '\0') {
 		http_headers(http, POLICY "\r\n");
 		return;
@@ -111,6 +113,16 @@ void
 reply_invalid_token(struct http *http, const char *message)
 {
 	send_json(http, 401, CHALLENGE ", error=\"invalid_token\"", message);
+}
+
+void
+reply_keys(struct http *http, const char *keys)
+{
+	/* It is the same for everybody. */
+	http_headers(http,
+	    "Cache-Control: public, max-age=300\r\n" SHUT_OFF POLICY "\r\n"
+	    "Content-Type: application/jwk-set+json; charset=utf-8\r\n");
+	http_send(http, "200 OK", keys, strlen(keys));
 }
 
 void

@@ -18,6 +18,9 @@ void reply_json(struct http *http, int status, const char *message);
 /* The same, as a 401 to a bearer token that is not good: RFC 6750, section 3.1. */
 void reply_invalid_token(struct http *http, const char *message);
 
+/* Answer with a JWK Set (RFC 7517, section 5), which anybody may keep for five minutes. */
+void reply_keys(struct http *http, const char *keys);
+
 /* Answer with the bare token, as application/jwt. */
 void reply_token(struct http *http, const char *token);
 

@@ -6,26 +6,81 @@
 #include "cookie.h"
 #include "text.h"
 
-/* The keys of one of the two secrets. */
-static bool
-make_keys(struct session_policy *policy, const char *secret)
-{
-	size_t i = policy->key_count++;
+_Static_assert((int)COOKIE_VALUE_SIZE == (int)TOKEN_SIZE, "a cookie holds a token");
 
+/* NULL, or why a key file with a private key, or without one, will not do for this setting. */
+static const char *
+check_file(const char *setting, bool private)
+{
+	if (strcmp(setting, "POSTERN_KEY_FILE") == 0 && !private)
+		return "has no private key: what signs needs it";
+	if (strcmp(setting, "POSTERN_PUBLIC_KEY_FILE") == 0 && private)
+		return "has a private key: `openssl pkey -pubout` makes the public one of it";
+	return NULL;
+}
+
+/* The key of a key file. None where `path` is empty. */
+static bool
+add_file(struct session_policy *policy, const char *setting, const char *path, time_t now,
+    char why[static CONFIG_WHY_SIZE])
+{
+	struct key *file = &policy->files[policy->key_count];
+	char reason[KEY_WHY_SIZE];
+	const char *wrong = reason;
+
+	if (path[0] == '\0')
+		return true;
+	if (key_read(file, path, now, reason))
+		wrong = check_file(setting, file->private[0] != '\0');
+	if (wrong == NULL && !token_key_of_file(&policy->keys[policy->key_count++], file))
+		wrong = "cannot be used";
+	if (wrong != NULL)
+		text_format(why, CONFIG_WHY_SIZE, "%s: %s: %s", setting, path, wrong);
+	return wrong == NULL;
+}
+
+/* What the key files are for: to sign and verify tokens, in the place of the secrets. */
+static bool
+add_files(struct session_policy *policy, time_t now, char why[static CONFIG_WHY_SIZE])
+{
+	const struct config *config = policy->config;
+
+	return add_file(policy, "POSTERN_PUBLIC_KEY_FILE", config->public_key, now, why) &&
+	    add_file(policy, "POSTERN_KEY_FILE", config->key, now, why) &&
+	    add_file(policy, "POSTERN_KEY_FILE_PREVIOUS", config->key_previous, now, why);
+}
+
+/* What a secret is for, beside signing; where there is no key file it signs, too. */
+static bool
+add_secret(struct session_policy *policy, const char *secret, bool signs)
+{
+	size_t i = policy->secret_count;
+
+	if (secret[0] == '\0')
+		return true;
+	policy->secret_count++;
 	secret_derive(policy->pwv_keys[i], secret, "pwv");
 	secret_derive(policy->device_keys[i], secret, "device");
-	return token_key(&policy->keys[i], secret);
+	return !signs || token_key_of_secret(&policy->keys[policy->key_count++], secret);
 }
 
 bool
 session_policy(struct session_policy *policy, const struct config *config, struct state *state,
-    struct verified *verified)
+    time_t now, char why[static CONFIG_WHY_SIZE])
 {
-	*policy = (struct session_policy){ .config = config, .state = state, .verified = verified };
+	bool signs;
+
+	*policy = (struct session_policy){ .config = config, .state = state };
 	secret_derive(policy->decoy_key, config->secret, "decoy");
 	secret_derive(policy->throttle_key, config->secret, "throttle");
-	return make_keys(policy, config->secret) &&
-	    (config->secret_previous[0] == '\0' || make_keys(policy, config->secret_previous));
+	if (!add_files(policy, now, why))
+		return false;
+	signs = policy->key_count == 0;
+	if (add_secret(policy, config->secret, signs) &&
+	    add_secret(policy, config->secret_previous, signs) && policy->key_count > 0)
+		return true;
+	text_copy(why, CONFIG_WHY_SIZE, "no token can be signed: out of memory");
+	return false;
 }
 
 static struct token_rules
@@ -35,7 +90,7 @@ rules_at(const struct session_policy *policy, time_t now)
 }
 
 bool
-session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, size_t key,
+session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, size_t secret,
     const char *user, const char *hash)
 {
 	unsigned char digest[SECRET_DIGEST_BYTES];
@@ -43,7 +98,7 @@ session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy
 
 	if (!text_format(line, sizeof(line), "%s:%s", user, hash))
 		return false;
-	secret_digest(digest, policy->pwv_keys[key], SECRET_DIGEST_BYTES, line, strlen(line));
+	secret_digest(digest, policy->pwv_keys[secret], SECRET_DIGEST_BYTES, line, strlen(line));
 	secret_hex(out, digest, (TOKEN_PWV_SIZE - 1) / 2);
 	return true;
 }
@@ -104,8 +159,22 @@ session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_p
 bool
 session_is_due(const struct session_policy *policy, const struct token *token, time_t now)
 {
-	return !token->bearer && 2 * (token->expires - now) < policy->config->token_ttl &&
+	return policy->keys[0].signing != NULL && !token->bearer &&
+	    2 * (token->expires - now) < policy->config->token_ttl &&
 	    expiry(policy, token->auth_time, now) > token->expires;
+}
+
+/* Is the token's pwv that of this line, with any of the secrets? */
+static bool
+is_unchanged(const struct session_policy *policy, const struct token *token, const char *hash)
+{
+	char pwv[TOKEN_PWV_SIZE];
+	bool same = false;
+
+	for (size_t i = 0; i < policy->secret_count && !same; i++)
+		same = session_pwv(pwv, policy, i, token->user, hash) &&
+		    secret_equal(pwv, token->pwv, sizeof(pwv));
+	return same;
 }
 
 bool
@@ -113,13 +182,9 @@ session_renew(char out[static TOKEN_SIZE], long *seconds, const struct session_p
     const struct token *token, const char *hash, time_t now)
 {
 	struct token renewed = *token;
-	char pwv[TOKEN_PWV_SIZE];
 
 	out[0] = '\0';
-	/* The token's pwv is of the secret that signed it, the new one's of the current secret. */
-	return session_pwv(pwv, policy, token->key, token->user, hash) &&
-	    secret_equal(pwv, token->pwv, sizeof(pwv)) &&
-	    sign(out, seconds, policy, &renewed, hash, now);
+	return is_unchanged(policy, token, hash) && sign(out, seconds, policy, &renewed, hash, now);
 }
 
 /* -- is somebody in one? ------------------------------------------------------------------ */

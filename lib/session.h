@@ -25,10 +25,14 @@ struct session_policy {
 	/* The caller's; kept, not copied. */
 	const struct config *config;
 	struct state *state;
-	struct verified *verified; /* or NULL */
+	struct verified *verified; /* or NULL; empty at first */
+	/* The current one, which signs, and the one before it; and the key files they are of. */
 	size_t key_count;
-	/* Of the current secret, and of the one before it. */
 	struct token_key keys[2];
+	struct key files[2];
+	/* Of the current secret, and of the one before it: there is none where nothing is signed.
+	 */
+	size_t secret_count;
 	unsigned char pwv_keys[2][SECRET_DIGEST_BYTES];
 	unsigned char device_keys[2][SECRET_DIGEST_BYTES]; /* for device_check() */
 	/* Of the current one. */
@@ -46,16 +50,19 @@ enum session {
 	SESSION_GOOD,
 };
 
-/* Make the keys of these settings. False on a fault. `verified` must be empty, or NULL. */
+/*
+ * Make the keys of these settings, and no table of verified tokens yet. False, with `why`, when a
+ * key file is not right, or on a fault. Move the policy nowhere afterwards.
+ */
 bool session_policy(struct session_policy *policy, const struct config *config, struct state *state,
-    struct verified *verified);
+    time_t now, char why[static CONFIG_WHY_SIZE]);
 
 /*
- * "pwv": a digest of the user's line in the user file, with the `key`th key. It changes with
+ * "pwv": a digest of the user's line in the user file, with the `secret`th secret. It changes with
  * the password. False when that line is too long.
  */
-bool session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, size_t key,
-    const char *user, const char *hash);
+bool session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy,
+    size_t secret, const char *user, const char *hash);
 
 /*
  * Make the token of a new session for `user`, whose line of the user file has `hash`.

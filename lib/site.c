@@ -11,7 +11,10 @@
 #include "text.h"
 #include "users.h"
 
-enum { TELL_EVERY = 60 }; /* seconds */
+enum {
+	TELL_EVERY = 60, /* seconds */
+	USUAL = 468, /* bytes of what a token signs: with the longest name and issuer it is more */
+};
 
 static bool
 load(struct site *site, time_t now)
@@ -32,8 +35,12 @@ load(struct site *site, time_t now)
 		text_copy(site->why, sizeof(site->why), "out of memory");
 		return false;
 	}
-	if (!session_policy(&site->policy, &site->config, state, verified_new())) {
-		text_copy(site->why, sizeof(site->why), "no token can be signed: out of memory");
+	if (!session_policy(&site->policy, &site->config, state, now, site->why))
+		return false;
+	site->policy.verified = verified_new(USUAL + site->policy.keys[0].signature_length);
+	if (site->signs && site->policy.keys[0].signing == NULL) {
+		text_copy(site->why, sizeof(site->why),
+		    "POSTERN_PUBLIC_KEY_FILE: login.fcgi signs, and needs POSTERN_KEY_FILE");
 		return false;
 	}
 	return true;
@@ -71,9 +78,9 @@ try(struct site *site, time_t now)
 }
 
 bool
-site_open(struct site *site, time_t now)
+site_open(struct site *site, bool signs, time_t now)
 {
-	*site = (struct site){ .ready = false };
+	*site = (struct site){ .signs = signs };
 	try(site, now);
 	return site->ready;
 }
@@ -201,7 +208,7 @@ site_state(const struct site *site)
 }
 
 int
-site_command(int argc, char **argv, time_t now)
+site_command(int argc, char **argv, bool signs, time_t now)
 {
 	const struct log log = log_stderr();
 	struct users users = { 0 };
@@ -215,8 +222,8 @@ site_command(int argc, char **argv, time_t now)
 		    "A web server starts these programs, as FastCGI or CGI: see login.fcgi(8).\n");
 		return EX_USAGE;
 	}
-	right = site_open(&site, now);
-	if (right)
+	right = site_open(&site, signs, now);
+	if (right && site.config.users[0] != '\0')
 		users_read(&users, site.config.users, now, &log);
 	users_forget(&users);
 	site_close(&site);

@@ -18,14 +18,18 @@ struct site {
 	struct config config;
 	struct session_policy policy;
 	struct pages pages; /* the built-in ones while the settings are wrong */
+	bool signs;         /* this program has to */
 	bool ready;
 	time_t tried, told; /* when the settings were read, and a request's log heard of them */
 	char why[CONFIG_WHY_SIZE];   /* what was wrong with them last */
 	char root[CONFIG_LONG_SIZE]; /* the last document root that none of our files lies in */
 };
 
-/* Read the settings. False when they are wrong: that is said on file descriptor 2. */
-bool site_open(struct site *site, time_t now);
+/*
+ * Read the settings, for a program that signs tokens or for one that may only verify them. False
+ * when they are wrong: that is said on file descriptor 2.
+ */
+bool site_open(struct site *site, bool signs, time_t now);
 
 /*
  * May this request be looked at? Wrong settings are read again first, at most once a second; so
@@ -69,7 +73,7 @@ void site_clear_cookie(const struct site *site, struct http *http);
  * wrong with them and returns 0 or 78 (EX_CONFIG of sysexits.h); lines of the user file that
  * nobody can sign in with are named too. Anything else returns 64 (EX_USAGE).
  */
-int site_command(int argc, char **argv, time_t now);
+int site_command(int argc, char **argv, bool signs, time_t now);
 
 /* Wipe the secrets and free the rest. */
 void site_close(struct site *site);

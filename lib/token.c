@@ -11,26 +11,46 @@
 #define HEX "0123456789abcdef"
 #define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
+enum {
+	HS256_LENGTH = 43, /* 32 bytes in base64url */
+	HS256_KID_BYTES = 8,
+};
+
+/* How many characters of base64url stand at the beginning of `text`? */
+static size_t
+part(const char *text)
+{
+	return strspn(text, BASE64URL);
+}
+
+/* Do the bits of the last character that are of no byte say nothing? Else it could be another. */
+static bool
+ends_plainly(const char *signature, size_t length)
+{
+	const char *last = strchr(BASE64URL, signature[length - 1]);
+
+	return (last - BASE64URL) % (1 << 6 * length % 8) == 0;
+}
+
 /*
- * Is this the compact form of RFC 7515, section 7.1, and nothing around it? Asked first:
- * libjwt skips stray bytes in it, and puts a copy of whatever comes on the stack.
+ * Is this the compact form of RFC 7515, section 7.1, with nothing around it and a signature as
+ * long as this key's? Asked first: libjwt skips stray bytes in it, and puts a copy of whatever
+ * comes on the stack.
  */
 static bool
-is_compact(const char *text)
+is_compact(const char *text, const struct token_key *key)
 {
-	size_t header, payload, length = strlen(text);
+	size_t header = part(text), payload, length = key->signature_length;
+	const char *signature;
 
-	if (length >= TOKEN_SIZE)
+	if (length == 0 || header == 0 || text[header] != '.')
 		return false;
-	header = strspn(text, BASE64URL);
-	if (header == 0 || text[header] != '.')
+	payload = part(text + header + 1);
+	if (payload == 0 || text[header + 1 + payload] != '.')
 		return false;
-	text += header + 1;
-	payload = strspn(text, BASE64URL);
-	if (payload == 0 || text[payload] != '.')
-		return false;
-	text += payload + 1;
-	return strlen(text) == TOKEN_SIGNATURE_LENGTH && text_is_made_of(text, BASE64URL);
+	signature = text + header + payload + 2;
+	return header + payload + 2 <= TOKEN_HEAD_MAX && part(signature) == length &&
+	    signature[length] == '\0' && ends_plainly(signature, length);
 }
 
 /* NULL, or `name` where the header has it. */
@@ -57,8 +77,11 @@ check_header(jwt_t *jwt, const struct token_key *key)
 	const char *kid = jwt_get_header(jwt, "kid");
 	const char *why = NULL;
 
-	/* libjwt believes the token's own "alg", in any case of letters; the choice is ours. */
-	if (jwt_get_alg(jwt) != JWT_ALG_HS256 || alg == NULL || strcmp(alg, "HS256") != 0)
+	/*
+	 * libjwt believes the token's own "alg", in any case of letters; the choice is ours. With a
+	 * public key for a secret anybody could sign HS256.
+	 */
+	if (jwt_get_alg(jwt) != jwt_str_alg(key->alg) || alg == NULL || strcmp(alg, key->alg) != 0)
 		return "alg";
 	for (size_t i = 0; i < COUNT(refused) && why == NULL; i++)
 		why = find_header(jwt, refused[i]);
@@ -141,12 +164,12 @@ static const char *
 check_with(struct token *token, const char *text, const struct token_key *key,
     const struct token_rules *rules)
 {
-	const unsigned char *secret = (const unsigned char *)key->secret;
+	const unsigned char *bytes = (const unsigned char *)key->verifying;
 	jwt_t *jwt = NULL;
 	const char *why;
 
 	errno = 0;
-	if (jwt_decode(&jwt, text, secret, (int)strlen(key->secret)) != 0)
+	if (jwt_decode(&jwt, text, bytes, (int)strlen(key->verifying)) != 0)
 		return errno == ENOMEM ? TOKEN_MEMORY : "signature";
 	/* Short of memory, it may leave claims out and call it success. */
 	why = errno == ENOMEM ? TOKEN_MEMORY : check_header(jwt, key);
@@ -160,12 +183,17 @@ bool
 token_verify(struct token *token, const char *text, const struct token_key keys[], size_t count,
     const struct token_rules *rules, const char **why)
 {
-	*why = is_compact(text) ? "signature" : "form";
+	bool tried = false;
+
+	*why = "form";
 	*token = (struct token){ 0 };
 	/* Only a wrong signature sends a token on to the next key. */
-	for (size_t i = 0; i < count && *why != NULL && strcmp(*why, "signature") == 0; i++) {
-		*why = check_with(token, text, &keys[i], rules);
-		token->key = i;
+	for (size_t i = 0; i < count && *why != NULL && (!tried || strcmp(*why, "signature") == 0);
+	     i++) {
+		if (is_compact(text, &keys[i])) {
+			*why = check_with(token, text, &keys[i], rules);
+			tried = true;
+		}
 	}
 	if (*why != NULL)
 		*token = (struct token){ 0 };
@@ -175,7 +203,7 @@ token_verify(struct token *token, const char *text, const struct token_key keys[
 static bool
 add_all(jwt_t *jwt, const struct token *token, const struct token_key *key, const char *issuer)
 {
-	const unsigned char *secret = (const unsigned char *)key->secret;
+	const unsigned char *bytes = (const unsigned char *)key->signing;
 
 	return jwt_add_header(jwt, "kid", key->kid) == 0 &&
 	    jwt_add_grant(jwt, "iss", issuer) == 0 && jwt_add_grant(jwt, "aud", AUDIENCE) == 0 &&
@@ -185,7 +213,7 @@ add_all(jwt_t *jwt, const struct token *token, const struct token_key *key, cons
 	    jwt_add_grant_int(jwt, "iat", token->issued) == 0 &&
 	    jwt_add_grant_int(jwt, "exp", token->expires) == 0 &&
 	    jwt_add_grant_int(jwt, "auth_time", token->auth_time) == 0 &&
-	    jwt_set_alg(jwt, JWT_ALG_HS256, secret, (int)strlen(key->secret)) == 0;
+	    jwt_set_alg(jwt, jwt_str_alg(key->alg), bytes, (int)strlen(key->signing)) == 0;
 }
 
 bool
@@ -198,7 +226,7 @@ token_sign(char out[static TOKEN_SIZE], const struct token *token, const struct 
 	char *text = NULL;
 
 	out[0] = '\0';
-	if (jwt_new(&jwt) != 0)
+	if (key->signing == NULL || jwt_new(&jwt) != 0)
 		return false;
 	if (add_all(jwt, token, key, rules->issuer) && (text = jwt_encode_str(jwt)) != NULL)
 		text_copy(out, TOKEN_SIZE, text);
@@ -228,8 +256,26 @@ can_sign(const struct token_key *key)
 	return token_sign(text, &sample, key, &rules);
 }
 
+/* The same for a key that only verifies. */
+static bool
+can_verify(const struct token_key *key)
+{
+	static const struct token_rules rules = { "sample", 1, 1 };
+	char text[TOKEN_SIZE], signature[TOKEN_SIGNATURE_MAX + 1];
+	struct token token;
+	const char *why;
+
+	memset(signature, 'A', key->signature_length);
+	signature[key->signature_length] = '\0';
+	/* {"alg":"ES256"} or {"alg":"RS256"}, and {} */
+	return text_format(text, sizeof(text), "%s.e30.%s",
+		   key->alg[0] == 'E' ? "eyJhbGciOiJFUzI1NiJ9" : "eyJhbGciOiJSUzI1NiJ9",
+		   signature) &&
+	    !token_verify(&token, text, key, 1, &rules, &why) && strcmp(why, "signature") == 0;
+}
+
 bool
-token_key(struct token_key *key, const char *secret)
+token_key_of_secret(struct token_key *key, const char *secret)
 {
 	unsigned char digest[SECRET_DIGEST_BYTES];
 
@@ -237,8 +283,24 @@ token_key(struct token_key *key, const char *secret)
 	/* With an empty key libjwt takes a token that nobody signed. */
 	if (secret[0] == '\0')
 		return false;
+	*key = (struct token_key){ "HS256", secret, secret, HS256_LENGTH, "" };
 	secret_derive(digest, secret, "kid");
-	key->secret = secret;
-	secret_hex(key->kid, digest, (TOKEN_KID_SIZE - 1) / 2);
+	secret_hex(key->kid, digest, HS256_KID_BYTES);
+	return can_sign(key);
+}
+
+bool
+token_key_of_file(struct token_key *key, const struct key *file)
+{
+	*key = (struct token_key){ 0 };
+	if (file->public[0] == '\0')
+		return false;
+	key->alg = file->alg;
+	key->verifying = file->public;
+	key->signature_length = (file->signature_bytes * 4 + 2) / 3;
+	text_copy(key->kid, sizeof(key->kid), file->id);
+	if (file->private[0] == '\0')
+		return can_verify(key);
+	key->signing = file->private;
 	return can_sign(key);
 }

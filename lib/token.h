@@ -1,8 +1,9 @@
 /*
  * token: a signed statement of who signed in, and until when.
  *
- * A token is a JWT (RFC 7519), HS256, whose header names the key by "kid" and which has the
- * claims "iss", "aud" (always "session"), "sub", "iat", "exp", "auth_time", "sid" and "pwv".
+ * A token is a JWT (RFC 7519) of HS256, ES256 or RS256 (RFC 7518), whose header names the key by
+ * "kid" and which has the claims "iss", "aud" (always "session"), "sub", "iat", "exp",
+ * "auth_time", "sid" and "pwv".
  * Nothing here logs, allocates for the caller, or reads the clock: time is an argument.
  */
 #ifndef POSTERN_TOKEN_H
@@ -12,22 +13,29 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "key.h"
 #include "text.h"
 
 /* Sizes count the NUL. */
 enum {
-	TOKEN_SIZE = 1025,
+	TOKEN_HEAD_MAX = 981, /* what is signed, with the dot after it */
+	TOKEN_SIGNATURE_MAX = (KEY_RSA_MAX / 8 * 4 + 2) / 3, /* in base64url */
+	TOKEN_SIZE = TOKEN_HEAD_MAX + TOKEN_SIGNATURE_MAX + 1,
 	TOKEN_SID_SIZE = 33, /* 128 random bits, hexadecimal */
 	TOKEN_PWV_SIZE = 17, /* 64 bits of a digest, hexadecimal */
-	TOKEN_KID_SIZE = 17,
-	TOKEN_SIGNATURE_LENGTH = 43, /* 32 bytes in base64url, without a NUL */
-	TOKEN_CLOCK_SKEW = 60,       /* seconds another machine's clock may be ahead */
+	TOKEN_KID_SIZE = KEY_ID_SIZE,
+	TOKEN_CLOCK_SKEW = 60, /* seconds another machine's clock may be ahead */
 };
 
 #define TOKEN_MEMORY "memory"
 
+/* A key is for one algorithm, whatever a token says. */
 struct token_key {
-	const char *secret; /* the caller's, never empty; kept, not copied */
+	const char *alg;
+	/* As libjwt takes them; the caller's, kept, not copied. Neither is ever an empty text. */
+	const char *signing; /* NULL where it only verifies */
+	const char *verifying;
+	size_t signature_length; /* in base64url, without a NUL */
 	char kid[TOKEN_KID_SIZE];
 };
 
@@ -37,7 +45,6 @@ struct token {
 	char pwv[TOKEN_PWV_SIZE];
 	time_t issued, expires, auth_time; /* seconds; auth_time is when the password was given */
 	/* Nothing to token_sign(). */
-	size_t key;  /* which of the keys verified it */
 	bool bearer; /* it came in Authorization, and not in a cookie */
 };
 
@@ -48,8 +55,12 @@ struct token_rules {
 	long session_ttl; /* seconds a session may last, counted from auth_time */
 };
 
-/* Make the key of a signing secret. False when it is empty, or signs nothing: out of memory. */
-bool token_key(struct token_key *key, const char *secret);
+/*
+ * Make the key of a signing secret, or of a key file. False when that is empty, or, where it is to
+ * sign, signs nothing: out of memory, or two keys that do not belong together.
+ */
+bool token_key_of_secret(struct token_key *key, const char *secret);
+bool token_key_of_file(struct token_key *key, const struct key *file);
 
 /*
  * Write a new token to `out`. It is checked with token_verify() before it leaves.

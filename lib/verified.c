@@ -5,26 +5,23 @@
 
 #include "secret.h"
 
-enum {
-	SLOTS = 1024,
-	TEXT_SIZE =
-	    512, /* of a token, with the NUL: with the longest name and issuer it is longer */
-};
-
-struct slot {
-	struct token token;
-	char text[TEXT_SIZE];
-};
+enum { SLOTS = 1024 };
 
 struct verified {
+	size_t longest;
 	size_t lengths[SLOTS]; /* of each text, 0 where the slot is empty */
-	struct slot slots[SLOTS];
+	struct token tokens[SLOTS];
+	char texts[]; /* `longest` bytes each */
 };
 
 struct verified *
-verified_new(void)
+verified_new(size_t longest)
 {
-	return calloc(1, sizeof(struct verified));
+	struct verified *verified = calloc(1, sizeof(struct verified) + SLOTS * longest);
+
+	if (verified != NULL)
+		verified->longest = longest;
+	return verified;
 }
 
 void
@@ -32,25 +29,29 @@ verified_free(struct verified *verified)
 {
 	/* A slot that was not used is not touched, and so takes no memory. */
 	for (size_t i = 0; verified != NULL && i < SLOTS; i++) {
-		if (verified->lengths[i] > 0)
-			secret_wipe(&verified->slots[i], sizeof(verified->slots[i]));
+		if (verified->lengths[i] > 0) {
+			secret_wipe(&verified->tokens[i], sizeof(verified->tokens[i]));
+			secret_wipe(&verified->texts[i * verified->longest], verified->lengths[i]);
+		}
 	}
 	free(verified);
 }
 
 /*
- * The slot of a text, or SLOTS for one that has none. Its end, the signature, is a keyed hash of
- * the rest, and only what is signed gets into a slot: nobody can choose whose place a token takes.
+ * The slot of a text, or SLOTS for one that has none. How its signature begins nobody can choose
+ * who has no key, and only what is signed gets into a slot: nobody can choose whose place a token
+ * takes.
  */
 static size_t
 slot_of(const struct verified *verified, const char *text, size_t length)
 {
+	const char *dot = strrchr(text, '.');
 	size_t slot = 0;
 
-	if (verified == NULL || length < TOKEN_SIGNATURE_LENGTH || length >= TEXT_SIZE)
+	if (verified == NULL || length > verified->longest || dot == NULL || strlen(dot) < 5)
 		return SLOTS;
-	for (size_t i = 0; i < 4; i++)
-		slot = 33 * slot + (unsigned char)text[length - TOKEN_SIGNATURE_LENGTH + i];
+	for (size_t i = 1; i < 5; i++)
+		slot = 33 * slot + (unsigned char)dot[i];
 	return slot % SLOTS;
 }
 
@@ -62,8 +63,8 @@ verified_keep(struct verified *verified, const char *text, const struct token *t
 	if (slot == SLOTS)
 		return;
 	verified->lengths[slot] = length;
-	verified->slots[slot].token = *token;
-	memcpy(verified->slots[slot].text, text, length);
+	verified->tokens[slot] = *token;
+	memcpy(&verified->texts[slot * verified->longest], text, length);
 }
 
 bool
@@ -73,9 +74,9 @@ verified_find(struct token *token, const struct verified *verified, const char *
 	size_t length = strlen(text), slot = slot_of(verified, text, length);
 
 	if (slot == SLOTS || verified->lengths[slot] != length ||
-	    !secret_equal(verified->slots[slot].text, text, length) ||
-	    token_is_untimely(&verified->slots[slot].token, rules) != NULL)
+	    !secret_equal(&verified->texts[slot * verified->longest], text, length) ||
+	    token_is_untimely(&verified->tokens[slot], rules) != NULL)
 		return false;
-	*token = verified->slots[slot].token;
+	*token = verified->tokens[slot];
 	return true;
 }

@@ -8,18 +8,22 @@
 #define POSTERN_VERIFIED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "token.h"
 
 struct verified;
 
-/* An empty table, or NULL without memory: every function takes NULL for a table of no size. */
-struct verified *verified_new(void);
+/*
+ * An empty table for tokens of up to `longest` bytes, or NULL without memory: every function takes
+ * NULL for a table of no size.
+ */
+struct verified *verified_new(size_t longest);
 
 /* Wipe it, and free it. */
 void verified_free(struct verified *verified);
 
-/* Remember what token_verify() made of `text`. One longer than 511 bytes is not remembered. */
+/* Remember what token_verify() made of `text`. One that is too long is not remembered. */
 void verified_keep(struct verified *verified, const char *text, const struct token *token);
 
 /*

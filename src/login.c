@@ -5,6 +5,7 @@
  *	POST /login	username, password, next: 303 or 200 with the cookie, 401, or 429
  *	GET  /logout	the sign-out buttons
  *	POST /logout	everywhere: the session is ended and the cookie cleared, 303 or 200
+ *	GET  /.well-known/jwks.json	the public keys, where a key file signs
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,7 +176,7 @@ hold_off(struct login *login, const char *user, long wait)
 
 /* Is one of the cookies a device cookie for this line of the user file? Then `device` is set. */
 static bool
-find_device_by(struct login *login, size_t key, const char *pwv)
+find_device_by(struct login *login, size_t secret, const char *pwv)
 {
 	const struct session_policy *policy = &login->site->policy;
 	char name[CONFIG_TEXT_SIZE + 8], value[COOKIE_VALUE_SIZE];
@@ -186,7 +187,7 @@ find_device_by(struct login *login, size_t key, const char *pwv)
 		const char *at = login->http->cookies[i];
 
 		while (!found && cookie_next(&at, name, value))
-			found = device_check(login->device, value, pwv, policy->device_keys[key],
+			found = device_check(login->device, value, pwv, policy->device_keys[secret],
 			    login->now);
 	}
 	return found;
@@ -200,7 +201,7 @@ find_device(struct login *login, const char *user, const char *hash)
 	char pwv[TOKEN_PWV_SIZE];
 	bool found = false;
 
-	for (size_t k = 0; k < policy->key_count && !found; k++)
+	for (size_t k = 0; k < policy->secret_count && !found; k++)
 		found = session_pwv(pwv, policy, k, user, hash) && find_device_by(login, k, pwv);
 	return found;
 }
@@ -388,6 +389,25 @@ post_logout(struct login *login)
 		reply_json(http, 200, "Logout is successful");
 }
 
+/* -- the keys ------------------------------------------------------------------------------ */
+
+/* The public keys, for services that check a token by themselves. */
+static void
+get_keys(struct login *login)
+{
+	const struct session_policy *policy = &login->site->policy;
+	const char *second = policy->key_count > 1 ? policy->files[1].jwk : "";
+	char keys[2 * KEY_JWK_SIZE + 16];
+
+	/* A secret is nobody's to know. */
+	if (policy->files[0].jwk[0] == '\0' ||
+	    !text_format(keys, sizeof(keys), "{\"keys\":[%s%s%s]}", policy->files[0].jwk,
+		second[0] != '\0' ? "," : "", second))
+		reply_error(login->http, 404, &login->site->pages);
+	else
+		reply_keys(login->http, keys);
+}
+
 /* -- beside a gate ------------------------------------------------------------------------- */
 
 /* Named as the error document of a gate's 401 (Apache), it is told so: REDIRECT_STATUS. */
@@ -417,27 +437,46 @@ ends(const char *path, const char *segment)
 	return strcmp(strrchr(path, '/') + 1, segment) == 0;
 }
 
+typedef void answer_method(struct login *login);
+
+/* What is at an address: `post` is NULL where nothing is. */
+struct route {
+	answer_method *get, *post;
+};
+
+/* Which of our pages is meant; `get` is NULL where none is. */
+static struct route
+find_route(const struct login *login)
+{
+	const struct config *config = &login->site->config;
+	char segment[HTTP_SEGMENT_SIZE];
+
+	http_last_segment(login->http, segment);
+	if (ends("/logout", segment) || ends(config->logout, segment))
+		return (struct route){ get_logout, post_logout };
+	if (ends("/login", segment) || ends("/login.fcgi", segment) || ends(config->login, segment))
+		return (struct route){ get_login, post_login };
+	if (ends("/jwks.json", segment))
+		return (struct route){ get_keys, NULL };
+	return (struct route){ NULL, NULL };
+}
+
 /* A request for one of our own pages. */
 static void
 answer_page(struct login *login)
 {
-	const struct config *config = &login->site->config;
+	const struct route route = find_route(login);
 	const char *method = login->http->method;
-	char segment[HTTP_SEGMENT_SIZE];
-	bool at_login, at_logout;
 
-	http_last_segment(login->http, segment);
-	at_logout = ends("/logout", segment) || ends(config->logout, segment);
-	at_login =
-	    ends("/login", segment) || ends("/login.fcgi", segment) || ends(config->login, segment);
-	if (!at_login && !at_logout) {
+	if (route.get == NULL) {
 		reply_error(login->http, 404, &login->site->pages);
 	} else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
-		(at_logout ? get_logout : get_login)(login);
-	} else if (strcmp(method, "POST") == 0) {
-		(at_logout ? post_logout : post_login)(login);
+		route.get(login);
+	} else if (strcmp(method, "POST") == 0 && route.post != NULL) {
+		route.post(login);
 	} else {
-		http_header(login->http, "Allow", "GET, HEAD, POST");
+		http_header(login->http, "Allow",
+		    route.post != NULL ? "GET, HEAD, POST" : "GET, HEAD");
 		reply_error(login->http, 405, &login->site->pages);
 	}
 }
@@ -466,10 +505,10 @@ main(int argc, char **argv)
 	if (!http_is_served())
 		return (argc == 2 || argc == 3) && strcmp(argv[1], "--hash") == 0
 		    ? setup_command(argv[2])
-		    : site_command(argc, argv, time(NULL));
+		    : site_command(argc, argv, true, time(NULL));
 	if (!http_open(&http))
 		return EXIT_FAILURE;
-	site_open(&site, time(NULL));
+	site_open(&site, true, time(NULL));
 	while (http_accept(&http)) {
 		struct login login = { &http, &site, &users, time(NULL), .next = "" };
 

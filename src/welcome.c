@@ -103,10 +103,10 @@ main(int argc, char **argv)
 	if (!secret_begin())
 		return EXIT_FAILURE;
 	if (!http_is_served())
-		return site_command(argc, argv, time(NULL));
+		return site_command(argc, argv, false, time(NULL));
 	if (!http_open(&http))
 		return EXIT_FAILURE;
-	site_open(&site, time(NULL));
+	site_open(&site, false, time(NULL));
 	while (http_accept(&http)) {
 		time_t now = time(NULL);
 

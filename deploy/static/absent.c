@@ -6,11 +6,14 @@
  * unlike us. It is told no here, whatever the machine has: static.mk sets this function in the
  * place of glibc's.
  *
- * And there is no OpenSSL to be begun: see hmac.c.
+ * And there is no OpenSSL to be begun (see hmac.c), or to read a key file.
  */
 #include <netdb.h>
 #include <openssl/crypto.h>
 #include <stddef.h>
+
+#include "key.h"
+#include "text.h"
 
 struct hostent *__wrap_gethostbyname(const char *name);
 
@@ -27,4 +30,15 @@ OPENSSL_init_crypto(uint64_t options, const OPENSSL_INIT_SETTINGS *settings)
 	(void)options;
 	(void)settings;
 	return 1;
+}
+
+bool
+key_read(struct key *key, const char *path, time_t now, char why[static KEY_WHY_SIZE])
+{
+	(void)path;
+	(void)now;
+	*key = (struct key){ 0 };
+	text_copy(why, KEY_WHY_SIZE,
+	    "this program was built without OpenSSL, and reads no key file: build it with `make`");
+	return false;
 }

@@ -11,7 +11,7 @@ LIBJWT_TARBALL := $(BUILD)/$(subst -,_,$(LIBJWT)).orig.tar.xz
 # A warning of the linker ends the build; and no path of this machine stays in a program.
 PIE := -static-pie -s -Wl,--fatal-warnings -Wl,--wrap=gethostbyname
 COMPILE += -I$(BUILD)/$(LIBJWT)/include -ffile-prefix-map='$(CURDIR)'=.
-LIB += $(BUILD)/deploy/static/absent.o
+LIB := $(filter-out %/key.o,$(LIB)) $(BUILD)/deploy/static/absent.o
 ARCHIVES := $(BUILD)/libjwt.a $(BUILD)/libjansson.a
 LIBS := -lfcgi -ljson-c -llmdb -lnettle -lcrypt
 

@@ -200,7 +200,7 @@ static void
 begin(struct bench *b, const struct part *part)
 {
 	verified_free(b->verified);
-	if ((b->verified = verified_new()) == NULL)
+	if ((b->verified = verified_new(511)) == NULL)
 		fail("memory");
 	b->done = 0;
 	if (part->before != NULL && !part->before(b))
@@ -294,7 +294,7 @@ main(int argc, char **argv)
 	b.users_path = argv[4];
 	b.name = argv[5];
 	b.rules = (struct token_rules){ "postern", time(NULL), 28800 };
-	if (b.state == NULL || !token_key(&b.key, b.secret))
+	if (b.state == NULL || !token_key_of_secret(&b.key, b.secret))
 		fail("memory");
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		if (argc > 6 && strcmp(argv[6], parts[i].name) != 0)

@@ -25,7 +25,6 @@ check_good(const struct token *token)
 	CHECK(token->issued > 0 && token->issued <= NOW + TOKEN_CLOCK_SKEW);
 	CHECK(token->auth_time > 0 && token->auth_time <= NOW + TOKEN_CLOCK_SKEW);
 	CHECK(token->expires > NOW && token->expires <= token->auth_time + SESSION_TTL);
-	CHECK(token->key == 0);
 }
 
 static bool
@@ -77,7 +76,8 @@ verify(struct token *token, const char *text, struct token_key keys[static 2])
 	const char *why;
 	bool good;
 
-	CHECK(token_key(&keys[0], MINT_SECRET) && token_key(&keys[1], MINT_PREVIOUS));
+	CHECK(token_key_of_secret(&keys[0], MINT_SECRET) &&
+	    token_key_of_secret(&keys[1], MINT_PREVIOUS));
 	good = token_verify(token, text, keys, 2, &rules, &why);
 	CHECK(good == (why == NULL) && (good || token->user[0] == '\0'));
 	return good;

@@ -175,7 +175,7 @@ request_begin(void)
 {
 	request_listen();
 	request_set_up();
-	CHECK(http_open(&server.http) && site_open(&server.site, REQUEST_NOW));
+	CHECK(http_open(&server.http) && site_open(&server.site, true, REQUEST_NOW));
 	request_new_state();
 	request_make_texts();
 	atexit(request_end);

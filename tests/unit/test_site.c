@@ -95,7 +95,7 @@ admit(void *argument)
 
 	if (row->variable != NULL)
 		setenv(row->variable, row->value, 1);
-	site_open(&site, NOW);
+	site_open(&site, true, NOW);
 	http.ended = true;
 	http.log = log_stderr();
 	http.origin = row->origin;
@@ -154,7 +154,7 @@ mend(void *argument)
 
 	(void)argument;
 	setenv("POSTERN_TOKEN_TTL", "x", 1);
-	site_open(&site, NOW);
+	site_open(&site, true, NOW);
 	for (size_t i = 0; i < COUNT(steps); i++) {
 		struct http http = request("HEAD");
 		int out = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY);
@@ -221,7 +221,7 @@ test_set_cookie(void **state)
 		struct site site;
 
 		setenv("POSTERN_ORIGIN", rows[i].origin, 1);
-		assert_true(site_open(&site, NOW));
+		assert_true(site_open(&site, true, NOW));
 		unsetenv("POSTERN_ORIGIN");
 		http.https = rows[i].https;
 		site_set_cookie(&site, &http, "", "abc", 300);
@@ -259,7 +259,7 @@ run_command(void *argument)
 		count += arguments[i] != NULL;
 	}
 	setenv("POSTERN_TOKEN_TTL", command->ttl, 1);
-	return site_command(count, arguments, NOW);
+	return site_command(count, arguments, true, NOW);
 }
 
 static void

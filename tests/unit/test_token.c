@@ -33,7 +33,10 @@ static int
 make_keys(void **state)
 {
 	(void)state;
-	return token_key(&keys[0], MINT_SECRET) && token_key(&keys[1], MINT_PREVIOUS) ? 0 : -1;
+	return token_key_of_secret(&keys[0], MINT_SECRET) &&
+		token_key_of_secret(&keys[1], MINT_PREVIOUS)
+	    ? 0
+	    : -1;
 }
 
 static void
@@ -453,19 +456,19 @@ test_length(void **state)
 	check("3,000 bytes", text, "form");
 }
 
-/* A key that token_key() refuses verifies nothing, even if somebody made one by hand. */
+/* A key that token_key_of_secret() refuses verifies nothing, even if somebody made one by hand. */
 static void
 test_empty_key(void **state)
 {
-	static const struct token_key empty = { .secret = "" };
+	static const struct token_key empty = { "HS256", "", "", 43, "" };
 	const char *why = NULL;
 	struct token_key key;
 	struct token token;
 	char text[MINT_SIZE];
 
 	(void)state;
-	assert_false(token_key(&key, ""));
-	assert_null(key.secret);
+	assert_false(token_key_of_secret(&key, ""));
+	assert_null(key.verifying);
 	good_token(text, MINT_STRANGER);
 	assert_false(token_verify(&token, text, &empty, 1, &rules, &why));
 	assert_string_equal(token.user, "");
@@ -481,7 +484,7 @@ test_no_key(void **state)
 	(void)state;
 	good_token(text, MINT_SECRET);
 	assert_false(token_verify(&token, text, keys, 0, &rules, &why));
-	assert_string_equal(why, "signature");
+	assert_string_equal(why, "form");
 }
 
 static void
@@ -490,9 +493,9 @@ test_kid(void **state)
 	struct token_key again;
 
 	(void)state;
-	assert_true(token_key(&again, MINT_SECRET));
+	assert_true(token_key_of_secret(&again, MINT_SECRET));
 	assert_string_equal(again.kid, keys[0].kid);
-	assert_int_equal(strspn(again.kid, "0123456789abcdef"), TOKEN_KID_SIZE - 1);
+	assert_int_equal(strspn(again.kid, "0123456789abcdef"), 16);
 	assert_string_not_equal(keys[0].kid, keys[1].kid);
 }
 
@@ -515,8 +518,6 @@ test_sign(void **state)
 	(void)state;
 	assert_true(token_sign(text, &sample, &keys[1], &rules));
 	assert_true(token_verify(&token, text, keys, COUNT(keys), &rules, &why));
-	assert_int_equal(token.key, 1);
-	token.key = sample.key;
 	assert_memory_equal(&token, &sample, sizeof(token));
 
 	/* Whoever signed it is named in the header. */
@@ -582,7 +583,7 @@ test_sign_too_long(void **state)
 static void
 test_sign_with_empty_key(void **state)
 {
-	static const struct token_key empty = { .secret = "" };
+	static const struct token_key empty = { "HS256", "", "", 43, "" };
 	char text[TOKEN_SIZE] = "unset";
 
 	(void)state;
