@@ -98,6 +98,14 @@ check_seconds(const char *value)
 }
 
 static const char *
+check_grace(const char *value)
+{
+	return strcmp(value, "0") == 0 || check_seconds(value) == NULL
+	    ? NULL
+	    : "is not a number of seconds from 0 to 99999999";
+}
+
+static const char *
 check_issuer(const char *value)
 {
 	if (!text_is_made_of(value, LETTERS DIGITS "-._~:/?#[]@!$&'()*+,;=%"))
@@ -166,6 +174,7 @@ static const struct setting {
 	{ "POSTERN_USERS", FIELD(users), check_path, NULL },
 	{ "POSTERN_GROUPS", FIELD(groups), check_path, "" },
 	{ "POSTERN_STATE", FIELD(state), check_state, NULL },
+	{ "POSTERN_STATE_GRACE", FIELD(state_grace), check_grace, "0" },
 	{ "POSTERN_TOKEN_TTL", FIELD(token_ttl), check_seconds, "300" },
 	{ "POSTERN_SESSION_TTL", FIELD(session_ttl), check_seconds, "28800" },
 	{ "POSTERN_ISSUER", FIELD(issuer), check_issuer, "postern" },
@@ -189,7 +198,7 @@ take(struct config *config, const struct setting *setting, const char *value)
 
 	if (wrong == NULL)
 		wrong = setting->check(value);
-	if (wrong == NULL && setting->check == check_seconds)
+	if (wrong == NULL && (setting->check == check_seconds || setting->check == check_grace))
 		*(long *)(void *)field = strtol(value, NULL, 10);
 	else if (wrong == NULL && !text_copy(field, setting->size, value))
 		wrong = "is too long";

@@ -38,6 +38,7 @@ struct config {
 	char login[CONFIG_TEXT_SIZE], logout[CONFIG_TEXT_SIZE], home[CONFIG_TEXT_SIZE];
 	char title[CONFIG_TEXT_SIZE];
 	long token_ttl, session_ttl; /* seconds */
+	long state_grace;            /* seconds, or 0 */
 	bool secure;                 /* the cookie is Secure, however this request came */
 };
 

@@ -31,7 +31,8 @@ load(struct site *site, time_t now)
 	state_free(site->policy.state);
 	verified_free(site->policy.verified);
 	site->policy = (struct session_policy){ 0 };
-	if ((state = state_new(site->config.state)) == NULL) {
+	if ((state = state_new(site->config.state, site->config.issuer,
+		 site->config.state_grace)) == NULL) {
 		text_copy(site->why, sizeof(site->why), "out of memory");
 		return false;
 	}

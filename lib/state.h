@@ -45,10 +45,12 @@ enum state_verdict {
 struct state;
 
 /*
- * Begin. `folder` is the folder where it lies, or STATE_NONE; it is kept, not copied. Nothing
- * is opened yet. NULL without memory; the caller ends it with state_free().
+ * Begin. `place` is a folder, or STATE_NONE. What other sites keep in the same place has another
+ * `prefix`. Both are kept, not copied. `grace` is how many seconds a session that was open may
+ * be taken for open while nobody can be asked. Nothing is opened yet. NULL without memory; the
+ * caller ends it with state_free().
  */
-struct state *state_new(const char *folder);
+struct state *state_new(const char *place, const char *prefix, long grace);
 
 void state_free(struct state *state);
 

@@ -2,7 +2,7 @@
  * state_store: an LMDB environment in one file of a folder.
  *
  * It is opened when it is first needed, opened again when the file was replaced or anything went
- * wrong, and begun anew when the file is damaged. Only lib/state.c is its caller.
+ * wrong, and begun anew when the file is damaged. Only lib/state_lmdb.c is its caller.
  */
 #ifndef POSTERN_STATE_STORE_H
 #define POSTERN_STATE_STORE_H

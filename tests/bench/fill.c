@@ -14,7 +14,7 @@ int
 main(int argc, char **argv)
 {
 	const struct log log = log_stderr();
-	struct state *state = state_new(argc == 3 ? argv[1] : STATE_NONE);
+	struct state *state = state_new(argc == 3 ? argv[1] : STATE_NONE, "postern", 0);
 	long count = argc == 3 ? atol(argv[2]) : 0;
 	time_t now = time(NULL);
 

@@ -15,7 +15,7 @@ main(int argc, char **argv)
 {
 	const unsigned char key[SECRET_DIGEST_BYTES] = "flood";
 	const struct log log = log_stderr();
-	struct state *state = state_new(argc == 3 ? argv[1] : STATE_NONE);
+	struct state *state = state_new(argc == 3 ? argv[1] : STATE_NONE, "postern", 0);
 	long count = argc == 3 ? atol(argv[2]) : 0, refused = 0;
 
 	for (long i = 0; i < count; i++) {

@@ -288,7 +288,7 @@ main(int argc, char **argv)
 	if (argc < 6 || argc > 8 || !secret_begin())
 		fail("see its first comment");
 	b.log = log_stderr();
-	b.state = state_new(argv[1]);
+	b.state = state_new(argv[1], "postern", 0);
 	read_tokens(&b, argv[2]);
 	b.secret = argv[3];
 	b.users_path = argv[4];

@@ -217,9 +217,9 @@ def test_every_fixed_reason_of_an_event():
         for text in fixed:
             text = text.removesuffix("%s") if ": %s" in text else text
             assert text.replace("%zu ", "").strip() in words(documented()[name, fields]), text
-    for loss in re.findall(r'\.loss = "([^"]+)"', CODE["lib/state.c"]):
+    for loss in re.findall(r'\.loss = "([^"]+)"', CODE["lib/state_lmdb.c"]):
         assert "damaged: " + loss in words(documented()["state", ("file", "reason")])
-    for file in re.findall(r'\.file = "(\w+)"', CODE["lib/state.c"]):
+    for file in re.findall(r'\.file = "(\w+)"', CODE["lib/state_lmdb.c"]):
         assert ".Pa %s\n" % file in documented()["state", ("file", "reason")]
 
 

@@ -39,7 +39,7 @@ policy_of(const struct config *config)
 	struct session_policy policy;
 
 	if (none == NULL)
-		none = state_new(STATE_NONE);
+		none = state_new(STATE_NONE, "postern", 0);
 	assert_non_null(none);
 	assert_true(make_policy(&policy, config, none));
 	return policy;
@@ -534,7 +534,7 @@ test_all_tokens_are_ended(void **state)
 
 	unit_path(folder, *state, "all");
 	assert_int_equal(mkdir(folder, 0700), 0);
-	assert_non_null(kept = state_new(folder));
+	assert_non_null(kept = state_new(folder, "postern", 0));
 	assert_true(make_policy(&policy, &config, kept));
 	/* The state is older than the sessions. */
 	assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, NOW, &log), 0);
@@ -568,7 +568,7 @@ static void
 test_ended(void **state)
 {
 	const struct config config = settings(MINT_SECRET, "");
-	struct state *kept = state_new(*state);
+	struct state *kept = state_new(*state, "postern", 0);
 	char one[TOKEN_SIZE], two[TOKEN_SIZE], bob[TOKEN_SIZE], later[TOKEN_SIZE];
 	struct session_policy policy;
 	struct unit_log caught, heard;
@@ -632,7 +632,7 @@ test_ended_for_as_long_as_need_be(void **state)
 
 	unit_path(folder, *state, "long");
 	assert_int_equal(mkdir(folder, 0700), 0);
-	assert_non_null(kept = state_new(folder));
+	assert_non_null(kept = state_new(folder, "postern", 0));
 	config.session_ttl = 30 * DAY;
 	config.token_ttl = 10 * DAY;
 	assert_true(make_policy(&policy, &config, kept));
@@ -655,7 +655,7 @@ static void
 test_no_state(void **state)
 {
 	const struct config config = settings(MINT_SECRET, "");
-	struct state *lost = state_new("/nonexistent/state");
+	struct state *lost = state_new("/nonexistent/state", "postern", 0);
 	struct session_policy policy;
 	char text[TOKEN_SIZE];
 	struct unit_log caught;

@@ -39,7 +39,7 @@ begin(struct place *place, const char *folder)
 	}
 	place->folder = folder;
 	place->log = unit_log(&place->caught);
-	place->state = state_new(folder);
+	place->state = state_new(folder, "postern", 0);
 	assert_non_null(place->state);
 	assert_int_equal(state_session(place->state, "s", "u", FOUNDED + 1, FOUNDED, &place->log),
 	    STATE_OPEN);
@@ -50,7 +50,7 @@ static void
 reopen(struct place *place)
 {
 	state_free(place->state);
-	place->state = state_new(place->folder);
+	place->state = state_new(place->folder, "postern", 0);
 	assert_non_null(place->state);
 }
 
@@ -374,7 +374,7 @@ test_refused_in_a_full_row(void **state)
 static int
 pass_in_child(const void *folder)
 {
-	struct place place = { .folder = folder, .state = state_new(folder) };
+	struct place place = { .folder = folder, .state = state_new(folder, "postern", 0) };
 	const struct state_bucket one = bucket(0, 1, 1);
 	int passed = 0;
 
@@ -516,7 +516,7 @@ wrong_case(struct place *place)
 static int
 wrong_case_in_child(const void *folder)
 {
-	struct place place = { .state = state_new(folder) };
+	struct place place = { .state = state_new(folder, "postern", 0) };
 	int row;
 
 	place.log = unit_log(&place.caught);
@@ -552,7 +552,7 @@ test_ended(void **state)
 static int
 end_in_child(const void *folder)
 {
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
 	bool done = state_end_session(state, SID_A, NOW, UNTIL, &log) &&
@@ -735,7 +735,7 @@ entries(struct place *place)
 	assert_int_equal(mdb_stat(txn, database, &stat), 0);
 	mdb_txn_abort(txn);
 	mdb_env_close(env);
-	place->state = state_new(place->folder);
+	place->state = state_new(place->folder, "postern", 0);
 	return stat.ms_entries - 1;
 }
 
@@ -762,7 +762,7 @@ put(struct place *place, const char *file, MDB_val key, MDB_val value)
 	assert_int_equal(mdb_put(txn, database, &key, &value, 0), 0);
 	assert_int_equal(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
-	place->state = state_new(place->folder);
+	place->state = state_new(place->folder, "postern", 0);
 }
 
 /* Write so many ended sessions at once. The state is closed. */
@@ -787,7 +787,7 @@ put_sessions(struct place *place, unsigned count)
 	}
 	assert_int_equal(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
-	place->state = state_new(place->folder);
+	place->state = state_new(place->folder, "postern", 0);
 }
 
 /* Nothing is forgotten while it may be needed; all of it is, a little with each that is new. */
@@ -901,14 +901,14 @@ test_new_file(void **state)
 
 	unit_path(path, *state, "ended");
 	assert_int_equal(unlink(path), 0);
-	place.state = state_new(*state);
+	place.state = state_new(*state, "postern", 0);
 	end_session(&place, SID_A, NOW, UNTIL);
 	check_founded(&place, "founded by an end", NOW);
 	assert_int_equal(verdict(&place, SID_A, "ada", NOW + 1, NOW), STATE_ENDED);
 
 	state_free(place.state);
 	unit_write(path, "");
-	place.state = state_new(*state);
+	place.state = state_new(*state, "postern", 0);
 	check_founded(&place, "emptied", NOW);
 	finish(&place);
 }
@@ -1028,7 +1028,7 @@ test_strange_row(void **state)
 static void
 test_none(void **state)
 {
-	struct place place = { .folder = STATE_NONE, .state = state_new(STATE_NONE) };
+	struct place place = { .folder = STATE_NONE, .state = state_new(STATE_NONE, "postern", 0) };
 	const struct state_bucket one = bucket(0, 1, 1);
 
 	(void)state;
@@ -1058,7 +1058,7 @@ test_no_folder(void **state)
 	long wait = -1;
 
 	unit_path(folder, *state, "missing");
-	place.state = state_new(folder);
+	place.state = state_new(folder, "postern", 0);
 	place.log = unit_log(&place.caught);
 	assert_false(state_count(place.state, &one, 1, NOW, &wait, &place.log));
 	assert_int_equal(wait, 0);

@@ -66,7 +66,7 @@ static int
 fill(void *folder)
 {
 	const struct log log = log_stderr();
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	char name[NAME_SIZE];
 	long wait;
 	bool done = state_session(state, "s", "u", NOW, FOUNDED, &log) == STATE_OPEN;
@@ -113,7 +113,7 @@ look_in(struct state *state)
 static int
 look(void *folder)
 {
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	int result = look_in(state);
 
 	state_free(state);
@@ -125,7 +125,7 @@ static int
 use(void *folder)
 {
 	const struct log log = log_stderr();
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	char name[NAME_SIZE];
 	long wait;
 
@@ -404,7 +404,7 @@ static const struct open_damage *open_damage;
 static int
 look_while_damaged(void *folder)
 {
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	char path[UNIT_PATH_SIZE];
 	uint64_t seed = open_damage->at;
 	int fd, result;
@@ -543,7 +543,7 @@ test_killed_writers(void **state)
 	const struct log log = unit_log(&caught);
 
 	restore(*state);
-	counted = state_new(*state);
+	counted = state_new(*state, "postern", 0);
 	for (int i = 0; i < 50; i++) {
 		long wait = -1;
 
@@ -565,7 +565,7 @@ test_killed_readers(void **state)
 	struct state *looked;
 
 	restore(*state);
-	looked = state_new(*state);
+	looked = state_new(*state, "postern", 0);
 	for (int i = 0; i < 320; i++) {
 		die(die_reading, *state);
 		assert_int_equal(state_session(looked, "x", "x", LATER, LATER, &log), STATE_OPEN);
@@ -623,7 +623,7 @@ begin_on_full_disk(void *folder)
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
 	const struct state_bucket one = bucket(0);
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	bool counted, ended;
 	long wait;
 
@@ -653,7 +653,7 @@ end_until_disk_is_full(void *folder)
 {
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	char name[NAME_SIZE];
 	unsigned done = 0;
 
@@ -689,7 +689,7 @@ use_read_only_disk(void *folder)
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
 	const struct state_bucket one = bucket(0);
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 	long wait;
 
 	EXPECT(mount_small_disk(folder) && fill(folder) == 0);
@@ -899,7 +899,7 @@ test_folder_taken_away(void **state)
 	unit_path(folder, *state, "folder");
 	unit_path(away, *state, "away");
 	assert_int_equal(mkdir(folder, 0700), 0);
-	counted = state_new(folder);
+	counted = state_new(folder, "postern", 0);
 	for (int i = 0; i < 5; i++)
 		assert_true(state_count(counted, &one, 1, NOW, &wait, &log));
 	assert_true(state_end_session(counted, "x", NOW, UNTIL, &log));
@@ -923,7 +923,7 @@ static int
 found(void *folder)
 {
 	const struct log log = log_stderr();
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 
 	EXPECT(state_session(state, "x", "x", founded, founded, &log) == STATE_ENDED);
 	state_free(state);
@@ -945,7 +945,7 @@ test_replaced_while_open(void **state)
 	unit_path(there, folder, "ended");
 	assert_int_equal(mkdir(folder, 0700), 0);
 	restore(*state);
-	looked = state_new(*state);
+	looked = state_new(*state, "postern", 0);
 	for (size_t i = 0; i < COUNT(steps); i++) {
 		const time_t now = LATER + 10 * (time_t)i;
 
@@ -970,7 +970,7 @@ static int
 use_two_disks(void *folder)
 {
 	const struct log log = log_stderr();
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 
 	EXPECT(mount_small_disk(folder));
 	EXPECT(state_session(state, "x", "x", NOW, NOW - 1, &log) == STATE_OPEN);
@@ -996,7 +996,7 @@ look_without_children(void *folder)
 {
 	const struct rlimit none = { 0, 0 };
 	const struct log log = log_stderr();
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 
 	EXPECT(setrlimit(RLIMIT_NPROC, &none) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
 	EXPECT(state_session(state, "x", "x", LATER, LATER, &log) == STATE_FAULT);
@@ -1054,7 +1054,7 @@ test_long_paths(void **state)
 			folder[length] = '/';
 		folder[length] = '\0';
 		clear(*state);
-		counted = state_new(folder);
+		counted = state_new(folder, "postern", 0);
 		CHECK(cases[i].name,
 		    state_count(counted, &one, 1, NOW, &wait, &log) == cases[i].want);
 		CHECK(cases[i].name, caught.lines == (cases[i].want ? 0 : 1));
@@ -1082,7 +1082,7 @@ test_nothing_left_open(void **state)
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
 	const int before = descriptors();
-	struct state *counted = state_new(*state);
+	struct state *counted = state_new(*state, "postern", 0);
 	long wait;
 
 	for (int i = 0; i < 20; i++) {

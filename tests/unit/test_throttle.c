@@ -36,7 +36,7 @@ static struct state *
 new_state(const char *folder)
 {
 	char path[UNIT_PATH_SIZE];
-	struct state *state = state_new(folder);
+	struct state *state = state_new(folder, "postern", 0);
 
 	unit_path(path, folder, "tries");
 	(void)!unlink(path);
@@ -559,7 +559,7 @@ test_no_address(void **state)
 static void
 test_no_state(void **state)
 {
-	struct state *none = state_new(STATE_NONE);
+	struct state *none = state_new(STATE_NONE, "postern", 0);
 
 	(void)state;
 	assert_non_null(none);
