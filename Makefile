@@ -11,6 +11,8 @@
 #   make bench      how fast it is, beside others: writes tests/bench/RESULTS.md
 #   make dist       pack static programs for a host where one can only upload files, into build/dist
 #   make install    install the programs, man pages and deploy/ below PREFIX, with DESTDIR before it
+#   make WITHOUT_REDIS=1
+#                   build without hiredis: the state lies in a folder, or nowhere
 #   make clean      remove all that was built
 #   make help       show this list
 #
@@ -38,12 +40,23 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -W
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection \
 	$(if $(FORTIFY),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(FORTIFY))
 SANS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Ilib -I$(BUILD) -MMD -MP $(CFLAGS) $(WARN) $(HARDEN) $(SANS)
+
+# The state may be kept by Valkey or Redis where hiredis is there, and over TLS where that has it.
+has = $(if $(WITHOUT_REDIS)$(STATIC),0,$(shell $(CC) $(CFLAGS) -include stddef.h -include sys/time.h \
+	-include $(1) -E -x c /dev/null >/dev/null 2>&1 && echo 1 || echo 0))
+REDIS := $(call has,hiredis/hiredis.h)
+TLS := $(call has,hiredis/hiredis_ssl.h)
+
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -DSTATE_REDIS=$(REDIS) -DSTATE_TLS=$(TLS) -Ilib -I$(BUILD) -MMD -MP $(CFLAGS) $(WARN) $(HARDEN) $(SANS)
 PIE := -pie
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(PIE) -Wl,-z,relro,-z,now $(SANS)
-LIBS := -lfcgi -ljwt -ljson-c -llmdb -lnettle -lcrypto -lcrypt
+LIBS := -lfcgi -ljwt -ljson-c -llmdb -lnettle -lcrypto -lcrypt $(if $(filter 1,$(REDIS)),-lhiredis) \
+	$(if $(filter 1,$(TLS)),-lhiredis_ssl -lssl)
 
 LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
+ifneq ($(REDIS),1)
+LIB := $(filter-out %/state_redis.o %/state_engine.o,$(LIB))
+endif
 PAGES := $(patsubst src/%,$(BUILD)/%.inc,$(wildcard src/pages/*))
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 HARNESSES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -99,13 +112,14 @@ $(BUILD)/command: FORCE
 # -- packages of Debian ------------------------------------------------------------------
 
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
-BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev nettle-dev libssl-dev libcrypt-dev
+BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev libhiredis-dev nettle-dev libssl-dev libcrypt-dev
 # openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
-	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc $(if $(shell command -v npm),,npm)
-DIST_PACKAGES := $(filter-out libjwt-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils xz-utils
+	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc redis-server redis-sentinel \
+	stunnel4 nftables $(if $(shell command -v npm),,npm)
+DIST_PACKAGES := $(filter-out libjwt-dev libhiredis-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils xz-utils
 PACKAGE_PACKAGES := $(DIST_PACKAGES) debootstrap lighttpd python3-pytest whois
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 BENCH_PACKAGES := $(RUN_PACKAGES) python3-pytest python3-selenium apache2 libapache2-mod-fcgid \
@@ -123,7 +137,7 @@ define need
 		$(ROOT) apt-get update -q; \
 		$(ROOT) env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -q -y --no-install-recommends $$missing || exit 1; \
-		for s in lighttpd apache2 nginx caddy fail2ban 'php*-fpm'; do \
+		for s in lighttpd apache2 nginx caddy fail2ban redis-server redis-sentinel 'php*-fpm'; do \
 			case " $$(echo $$missing) " in *" $$(echo "$$s" | tr -d '*') "*) \
 				! [ -d /run/systemd/system ] || $(ROOT) systemctl disable --now \
 					$$(cd /lib/systemd/system && echo $$s.service);; \

@@ -83,12 +83,6 @@ check_path(const char *value)
 }
 
 static const char *
-check_state(const char *value)
-{
-	return strcmp(value, STATE_NONE) == 0 ? NULL : check_path(value);
-}
-
-static const char *
 check_seconds(const char *value)
 {
 	/* strtol() alone would also take signs, spaces and a tail. */
@@ -173,7 +167,7 @@ static const struct setting {
 	{ "POSTERN_KEY_FILE_PREVIOUS", FIELD(key_previous), check_path, "" },
 	{ "POSTERN_USERS", FIELD(users), check_path, NULL },
 	{ "POSTERN_GROUPS", FIELD(groups), check_path, "" },
-	{ "POSTERN_STATE", FIELD(state), check_state, NULL },
+	{ "POSTERN_STATE", FIELD(state), state_is_wrong, NULL },
 	{ "POSTERN_STATE_GRACE", FIELD(state_grace), check_grace, "0" },
 	{ "POSTERN_TOKEN_TTL", FIELD(token_ttl), check_seconds, "300" },
 	{ "POSTERN_SESSION_TTL", FIELD(session_ttl), check_seconds, "28800" },
@@ -341,7 +335,7 @@ find_env(char path[static PLACE_SIZE], char hidden[static PLACE_SIZE])
 static bool
 is_dispensable(const struct config *config, const struct setting *setting)
 {
-	return config->public_key[0] != '\0' && setting->check != check_state;
+	return config->public_key[0] != '\0' && setting->check != state_is_wrong;
 }
 
 /* Take each setting from the process environment, else from the file, else its fallback. */
@@ -431,8 +425,7 @@ load(struct config *config, struct file *file, time_t now, char why[static CONFI
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_GROUPS: %s: %s", config->groups, reason);
 		return false;
 	}
-	if (strcmp(config->state, STATE_NONE) != 0 &&
-	    !file_is_private_folder(config->state, reason)) {
+	if (config->state[0] == '/' && !file_is_private_folder(config->state, reason)) {
 		text_format(why, CONFIG_WHY_SIZE, "POSTERN_STATE: %s: %s", config->state, reason);
 		return false;
 	}
@@ -507,11 +500,13 @@ bool
 config_is_served(const struct config *config, const char *document_root,
     char why[static CONFIG_WHY_SIZE])
 {
-	const char *const paths[] = { config->env, config->users, config->groups, config->state,
+	/* An engine is no file. */
+	const char *state = config->state[0] == '/' ? config->state : "";
+	const char *const paths[] = { config->env, config->users, config->groups, state,
 		config->key, config->key_previous };
 	size_t i = 0;
 
-	while (i < COUNT(paths) && !file_is_served(paths[i], document_root))
+	while (i < COUNT(paths) && (paths[i][0] != '/' || !file_is_served(paths[i], document_root)))
 		i++;
 	if (i == COUNT(paths))
 		return false;

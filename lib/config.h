@@ -30,7 +30,7 @@ struct config {
 	char key[CONFIG_LONG_SIZE], key_previous[CONFIG_LONG_SIZE], public_key[CONFIG_LONG_SIZE];
 	char users[CONFIG_LONG_SIZE];  /* the user file */
 	char groups[CONFIG_LONG_SIZE]; /* the group file, or empty */
-	char state[CONFIG_LONG_SIZE];  /* a folder, or STATE_NONE */
+	char state[CONFIG_LONG_SIZE];  /* see state_new() */
 	char pages[CONFIG_LONG_SIZE];  /* a folder, or empty */
 	char issuer[CONFIG_TEXT_SIZE];
 	char origin[CONFIG_TEXT_SIZE]; /* scheme and host, or empty */

@@ -3,21 +3,54 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "secret.h"
 #include "state_home.h"
+#include "state_url.h"
 
 struct state {
 	const struct state_home *home; /* NULL: none */
 	void *here;
 };
 
+static const struct state_home *
+home_of(const char *place)
+{
+#if STATE_REDIS
+	if (state_url_is_meant(place))
+		return &state_redis;
+#endif
+	return strcmp(place, STATE_NONE) == 0 ? NULL : &state_lmdb;
+}
+
+const char *
+state_is_wrong(const char *place)
+{
+	struct state_url url;
+	const char *wrong;
+
+	if (strcmp(place, STATE_NONE) == 0 || place[0] == '/')
+		return NULL;
+	if (!state_url_is_meant(place))
+		return "is not an absolute path, nor like redis://192.0.2.1, nor none";
+	if (!STATE_REDIS)
+		return "names Valkey or Redis, which these programs were built without: "
+		       "name a folder, or build them with hiredis";
+	wrong = state_url_read(&url, place);
+	if (wrong == NULL && url.tls && !STATE_TLS)
+		wrong = "is for TLS, which the hiredis of this system has not: run stunnel, "
+			"and write redis:// with its address";
+	secret_wipe(&url, sizeof(url));
+	return wrong;
+}
+
 struct state *
 state_new(const char *place, const char *prefix, long grace)
 {
 	struct state *state = calloc(1, sizeof(*state));
 
-	if (state == NULL || strcmp(place, STATE_NONE) == 0)
+	if (state == NULL || home_of(place) == NULL)
 		return state;
-	state->home = &state_lmdb;
+	state->home = home_of(place);
 	state->here = state->home->begin(place, prefix, grace);
 	if (state->here != NULL)
 		return state;

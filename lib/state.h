@@ -2,7 +2,9 @@
  * state: what must outlive a request: tries that were counted, sessions that were ended.
  *
  * All processes of a site share it, and nothing that kills one of them loses what a verb has
- * returned true for. A site may do without: then nothing is counted and nothing ended.
+ * returned true for. It lies in a folder of this machine; or, for many machines, with Valkey or
+ * Redis, which keeps it as long as that was told to. A site may do without: then nothing is
+ * counted and nothing ended.
  *
  * A verb that fails says why in the log, and the next one begins afresh.
  */
@@ -26,7 +28,8 @@ enum {
 
 /*
  * A leaky bucket: a try pours seconds into it, and each second one of them drains away. There
- * is room for 65,536; of those that are too many the ones that will be empty soonest go.
+ * is room for 65,536 in a folder; of those that are too many the ones that will be empty soonest
+ * go.
  */
 struct state_bucket {
 	unsigned kind;                      /* below STATE_KINDS; each has a room of its own */
@@ -45,10 +48,16 @@ enum state_verdict {
 struct state;
 
 /*
- * Begin. `place` is a folder, or STATE_NONE. What other sites keep in the same place has another
- * `prefix`. Both are kept, not copied. `grace` is how many seconds a session that was open may
- * be taken for open while nobody can be asked. Nothing is opened yet. NULL without memory; the
- * caller ends it with state_free().
+ * What is wrong with a place and how to mend it, to be read after the name of the setting; or
+ * NULL. Whether there is such a folder, or somebody who answers, is not seen here.
+ */
+const char *state_is_wrong(const char *place);
+
+/*
+ * Begin. `place` is a folder, or the URL of Valkey or Redis (lib/state_url.h), or STATE_NONE. What
+ * other sites keep in the same place has another `prefix`. Both are kept, not copied. `grace` is
+ * how many seconds a session that was open may be taken for open while nobody can be asked. Nothing
+ * is opened yet. NULL without memory; the caller ends it with state_free().
  */
 struct state *state_new(const char *place, const char *prefix, long grace);
 
@@ -75,9 +84,9 @@ bool state_begin_session(struct state *state, const char *sid, const char *user,
     time_t now, long ahead, time_t until, const struct log *log);
 
 /*
- * End a session, or all sessions of a user that have begun. It is on disk when this returns
- * true; it may be forgotten after `until`. False on a fault, without room for one more of some
- * 131,000, or, for a user, without a state.
+ * End a session, or all sessions of a user that have begun. In a folder it is on disk when this
+ * returns true; it may be forgotten after `until`. False on a fault, without room for one more (of
+ * some 131,000 in a folder), or, for a user, without a state.
  */
 bool state_end_session(struct state *state, const char *sid, time_t now, time_t until,
     const struct log *log);

@@ -26,7 +26,8 @@ struct state_home {
 	    time_t auth_time, time_t now, const struct log *log);
 };
 
-extern const struct state_home state_lmdb; /* a folder of this machine */
+extern const struct state_home state_lmdb;  /* a folder of this machine */
+extern const struct state_home state_redis; /* Valkey or Redis */
 
 enum {
 	/* Seconds: how far apart requests are that come at once; how far a clock is ahead for a

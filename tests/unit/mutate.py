@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 
-COMPILE = ["cc", "-std=c11", "-D_GNU_SOURCE", "-Ilib", "-Ibuild/san", "-w",
+COMPILE = ["cc", "-std=c11", "-D_GNU_SOURCE", "-DSTATE_REDIS=1", "-DSTATE_TLS=0",
+           "-Ilib", "-Ibuild/san", "-w",
            "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-LIBS = ["-lfcgi", "-ljwt", "-ljson-c", "-llmdb", "-lcrypto", "-lcrypt", "-lcmocka"]
+LIBS = ["-lfcgi", "-ljwt", "-ljson-c", "-llmdb", "-lhiredis", "-lnettle", "-lcrypto", "-lcrypt", "-lcmocka"]
 
 EXPECTED = {
     ("token", "errno == ENOMEM ? TOKEN_MEMORY : check_header(jwt, key)"): "out of memory",

@@ -20,7 +20,7 @@ clean_environment(const char *folder)
 {
 	static const char *const names[] = { "SECRET", "SECRET_PREVIOUS", "USERS", "TOKEN_TTL",
 		"SESSION_TTL", "ISSUER", "ORIGIN", "COOKIE", "LOGIN", "LOGOUT", "HOME", "PAGES",
-		"TITLE", "STATE_FOLDER", "GATE", "REQUIRE", "ENVIRONMENT" };
+		"TITLE", "STATE_FOLDER", "STATE_GRACE", "GATE", "REQUIRE", "ENVIRONMENT" };
 	char path[UNIT_PATH_SIZE], name[64];
 
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -147,6 +147,18 @@ test_values(void **state)
 		    "POSTERN_STATE: /nonexistent/state: No such file" },
 		{ "a folder that others may enter", "STATE", "/tmp",
 		    "POSTERN_STATE: /tmp: is open to others" },
+
+		{ "a folder as a URL", "STATE", "file:///tmp", "is not an absolute path" },
+		{ "an engine", "STATE", "redis://ada:word@127.0.0.1:6379/0", NULL },
+		{ "a socket of one", "STATE", "unix:/nonexistent/socket", NULL },
+		{ "an engine by name", "STATE", "redis://localhost",
+		    "POSTERN_STATE names a host that is no address" },
+		{ "no grace", "STATE_GRACE", "0", NULL },
+		{ "a second of grace", "STATE_GRACE", "1", NULL },
+		{ "the most grace", "STATE_GRACE", "99999999", NULL },
+		{ "more grace", "STATE_GRACE", "100000000",
+		    "POSTERN_STATE_GRACE is not a number of seconds from 0" },
+		{ "negative grace", "STATE_GRACE", "-1", "from 0 to" },
 
 		{ "a second", "TOKEN_TTL", "1", NULL },
 		{ "the most seconds", "TOKEN_TTL", "99999999", NULL },

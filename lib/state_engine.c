@@ -1,0 +1,350 @@
+#include "state_engine.h"
+
+#include <hiredis/hiredis.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "secret.h"
+#include "text.h"
+
+/* Milliseconds. */
+enum {
+	STEP = 200, /* until a connection is ready, or a reply is there */
+	ALONE = 1000,
+	MASTER = 1000, /* how long it is believed that it is the master */
+	TELL = 60000,  /* between two lines that say the same */
+};
+
+int64_t
+engine_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* When a step that begins now must be done. */
+static int64_t
+step_end(const struct engine *engine)
+{
+	const int64_t end = engine_clock() + STEP;
+
+	return end < engine->deadline ? end : engine->deadline;
+}
+
+/* -- a command ----------------------------------------------------------------------------- */
+
+void
+engine_begin(struct engine_command *command, const char *name)
+{
+	command->words[0] = name;
+	command->count = 1;
+	command->once = command->wrong = false;
+}
+
+void
+engine_add(struct engine_command *command, const char *format, ...)
+{
+	char *text = command->texts[command->count];
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vsnprintf(text, ENGINE_WORD_SIZE, format, arguments) >= ENGINE_WORD_SIZE)
+		command->wrong = true;
+	va_end(arguments);
+	command->words[command->count++] = text;
+}
+
+/* -- what failed --------------------------------------------------------------------------- */
+
+/* Remember it. False. */
+static bool
+fail(struct engine *engine, const char *why)
+{
+	snprintf(engine->why, sizeof(engine->why), "%s", why);
+	engine->where = engine->at;
+	return false;
+}
+
+/* An error as a reply. Of AUTH only its kind is kept: the rest may repeat the password. */
+static bool
+fail_by(struct engine *engine, const char *command, const char *error)
+{
+	const bool is_auth = strcmp(command, "AUTH") == 0;
+	char why[ENGINE_WHY_SIZE];
+
+	snprintf(why, sizeof(why), "%s: %.*s", command,
+	    is_auth ? (int)strcspn(error, " ") : ENGINE_WHY_SIZE, error);
+	/* So may that of a command that it does not know. */
+	if (strstr(why, "with args") != NULL)
+		*strstr(why, "with args") = '\0';
+	return fail(engine, why);
+}
+
+static void
+say(const struct engine *engine, const char *reason, const struct log *log)
+{
+	const struct state_address *address = &engine->url.addresses[engine->where];
+	const bool is_6 = address->port != 0 && strchr(address->host, ':') != NULL;
+	char port[16] = "", text[2][ENGINE_WHY_SIZE];
+
+	if (address->port != 0)
+		text_format(port, sizeof(port), ":%d", address->port);
+	text_format(text[0], sizeof(text[0]), "%s%s%s%s", is_6 ? "[" : "", address->host,
+	    is_6 ? "]" : "", port);
+	text_copy(text[1], sizeof(text[1]), reason);
+	for (size_t i = 0; i < COUNT(text); i++)
+		for (char *at = text[i]; (at = strpbrk(at, i == 0 ? " \"\\" : "\"\\")) != NULL;)
+			*at = '?';
+	log_event(log, "state", "address=%s reason=\"%s\"", text[0], text[1]);
+}
+
+/* Tell the log that it fails, unless it has just heard that. */
+static void
+tell(struct engine *engine, const struct log *log)
+{
+	const int64_t now = engine_clock();
+
+	if (now - engine->told_at < TELL && strcmp(engine->told, engine->why) == 0)
+		return;
+	/* What fails for now this, now that reason is told as often as what fails for one. */
+	if (now - engine->told_at < TELL && engine->failing)
+		return;
+	text_copy(engine->told, sizeof(engine->told), engine->why);
+	engine->told_at = now;
+	engine->failing = true;
+	say(engine, engine->why, log);
+}
+
+static void
+tell_end(struct engine *engine, const struct log *log)
+{
+	if (!engine->failing)
+		return;
+	engine->failing = false;
+	engine->where = engine->at;
+	say(engine, "it answers again", log);
+}
+
+/* -- the connection ------------------------------------------------------------------------ */
+
+static void
+hang_up(struct engine *engine)
+{
+	if (engine->context != NULL)
+		redisFree(engine->context);
+	engine->context = NULL;
+}
+
+/* Wait for the next reply. NULL where none came in time, or the connection is broken. */
+static redisReply *
+receive(struct engine *engine, int64_t until)
+{
+	redisContext *context = engine->context;
+	void *reply = NULL;
+	int sent = 0;
+
+	for (;;) {
+		struct pollfd fd = { context->fd, POLLIN, 0 };
+		int64_t left;
+
+		if ((!sent && redisBufferWrite(context, &sent) != REDIS_OK) ||
+		    redisGetReplyFromReader(context, &reply) != REDIS_OK)
+			break;
+		if (reply != NULL)
+			return reply;
+		if ((left = until - engine_clock()) <= 0) {
+			engine->late = true;
+			fail(engine, "no answer in time");
+			return NULL;
+		}
+		if (!sent)
+			fd.events |= POLLOUT;
+		if (poll(&fd, 1, (int)left) > 0 && (fd.revents & ~POLLOUT) != 0 &&
+		    redisBufferRead(context) != REDIS_OK)
+			break;
+	}
+	fail(engine, context->errstr);
+	return NULL;
+}
+
+/* The reply to a command; NULL where it is an error, too. */
+static redisReply *
+receive_of(struct engine *engine, const char *command, int64_t until)
+{
+	redisReply *reply = receive(engine, until);
+
+	if (reply == NULL || reply->type != REDIS_REPLY_ERROR)
+		return reply;
+	fail_by(engine, command, reply->str);
+	freeReplyObject(reply);
+	engine->unsure = false;
+	return NULL;
+}
+
+/* The reply to ROLE. */
+static bool
+is_master(struct engine *engine, int64_t until)
+{
+	redisReply *reply = receive_of(engine, "ROLE", until);
+	bool master;
+
+	if (reply == NULL)
+		return false;
+	master = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
+	    reply->element[0]->type == REDIS_REPLY_STRING &&
+	    strcmp(reply->element[0]->str, "master") == 0;
+	freeReplyObject(reply);
+	if (!master)
+		return fail(engine, "it is not the master");
+	engine->master = engine_clock();
+	return true;
+}
+
+static bool
+append(struct engine *engine, int count, const char *words[])
+{
+	return redisAppendCommandArgv(engine->context, count, words, NULL) == REDIS_OK ||
+	    fail(engine, "out of memory");
+}
+
+static bool
+is_done(struct engine *engine, const char *command, int64_t until)
+{
+	redisReply *reply = receive_of(engine, command, until);
+
+	if (reply != NULL)
+		freeReplyObject(reply);
+	return reply != NULL;
+}
+
+/* Sign in, choose the database, ask whether it is the master: all at once. */
+static bool
+greet(struct engine *engine, int64_t until)
+{
+	const struct state_url *url = &engine->url;
+	const bool named = url->user[0] != '\0', known = url->password[0] != '\0';
+	char database[24];
+
+	text_format(database, sizeof(database), "%ld", url->database);
+	if (known &&
+	    !append(engine, named ? 3 : 2,
+		named ? (const char *[]){ "AUTH", url->user, url->password }
+		      : (const char *[]){ "AUTH", url->password }))
+		return false;
+	if (url->database >= 0 && !append(engine, 2, (const char *[]){ "SELECT", database }))
+		return false;
+	return append(engine, 1, (const char *[]){ "ROLE" }) &&
+	    (!known || is_done(engine, "AUTH", until)) &&
+	    (url->database < 0 || is_done(engine, "SELECT", until)) && is_master(engine, until);
+}
+
+static bool
+dial(struct engine *engine)
+{
+	const struct state_address *address = &engine->url.addresses[engine->at];
+	const int64_t until = step_end(engine);
+
+	engine->context = address->port == 0 ? redisConnectUnixNonBlock(address->host)
+					     : redisConnectNonBlock(address->host, address->port);
+	if (engine->context == NULL)
+		return fail(engine, "out of memory");
+	if (engine->context->err != 0)
+		return fail(engine, engine->context->errstr);
+	return greet(engine, until);
+}
+
+/* Be connected to the master. */
+static bool
+reach(struct engine *engine)
+{
+	for (size_t i = 0; engine->context == NULL && i < engine->url.count; i++) {
+		if (engine_clock() >= engine->deadline)
+			return false;
+		if (dial(engine))
+			return true;
+		hang_up(engine);
+		engine->at = (engine->at + 1) % engine->url.count;
+	}
+	return engine->context != NULL;
+}
+
+static redisReply *
+exchange(struct engine *engine, const struct engine_command *command)
+{
+	const int64_t until = step_end(engine);
+	/* A master that was made a replica answers, but with what is old. */
+	const bool doubted = engine_clock() - engine->master >= MASTER;
+
+	if (doubted && !append(engine, 1, (const char *[]){ "ROLE" }))
+		return NULL;
+	if (!append(engine, command->count, (const char **)command->words))
+		return NULL;
+	engine->unsure = true;
+	if (doubted && !is_master(engine, until)) {
+		engine->unsure = true;
+		return NULL;
+	}
+	return receive_of(engine, command->words[0], until);
+}
+
+/* -- a command and its reply --------------------------------------------------------------- */
+
+/* Ask, and once more where the connection was broken, or this one was refused. */
+static redisReply *
+try_twice(struct engine *engine, const struct engine_command *command)
+{
+	for (int i = 0; i < 2 && reach(engine); i++) {
+		redisReply *reply = exchange(engine, command);
+
+		if (reply != NULL)
+			return reply;
+		hang_up(engine);
+		if (engine->late || (engine->unsure && command->once))
+			break;
+		if (i == 0 && engine->unsure)
+			continue;
+		engine->at = (engine->at + 1) % engine->url.count;
+	}
+	return NULL;
+}
+
+redisReply *
+engine_ask(struct engine *engine, const struct engine_command *command, const struct log *log)
+{
+	const int64_t now = engine_clock();
+	redisReply *reply = NULL;
+
+	engine->late = engine->unsure = false;
+	engine->deadline = now + ENGINE_MS;
+	if (command->wrong)
+		fail(engine, "a name is too long");
+	else if (now >= engine->alone)
+		reply = try_twice(engine, command);
+	if (engine->late && reply == NULL)
+		engine->alone = engine_clock() + ALONE;
+	if (reply != NULL)
+		tell_end(engine, log);
+	else
+		tell(engine, log);
+	return reply;
+}
+
+void
+engine_refuse(struct engine *engine, const struct log *log)
+{
+	hang_up(engine);
+	fail(engine, "a reply that makes no sense");
+	tell(engine, log);
+}
+
+void
+engine_close(struct engine *engine)
+{
+	hang_up(engine);
+	secret_wipe(&engine->url, sizeof(engine->url));
+}

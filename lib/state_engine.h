@@ -1,0 +1,74 @@
+/*
+ * state_engine: one connection to Valkey or Redis: a command, and its reply.
+ *
+ * It is made when it is first needed, kept, and made again. Of several addresses the first that
+ * says it is the master is taken. Nothing waits longer than STEP for a connection or a reply, nor
+ * longer than ENGINE_MS in all; and an engine that was too slow is left alone for a second.
+ * Only lib/state_redis.c is its caller.
+ */
+#ifndef POSTERN_STATE_ENGINE_H
+#define POSTERN_STATE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "state_url.h"
+
+struct redisReply;
+
+enum {
+	ENGINE_MS = 500, /* what one engine_ask() may take */
+	ENGINE_WORDS_MAX = 16,
+	ENGINE_WORD_SIZE = 256,
+	ENGINE_WHY_SIZE = 200,
+};
+
+struct engine_command {
+	const char *words[ENGINE_WORDS_MAX]; /* each of `texts`, or of somebody who keeps it */
+	char texts[ENGINE_WORDS_MAX][ENGINE_WORD_SIZE];
+	int count;
+	bool once;  /* to do it twice would do harm: it is not sent again where it may be done */
+	bool wrong; /* a word did not fit */
+};
+
+struct engine {
+	struct state_url url;
+	struct redisContext *context; /* NULL: there is no connection */
+	size_t at;                    /* whose connection it is, or who is asked next */
+	/* Milliseconds of engine_clock(): when this command is over, until when nobody is asked,
+	   when the other end last said that it is the master. */
+	int64_t deadline, alone, master;
+	bool late, unsure; /* in this command something was too slow; it may be done */
+	/* What failed, and where; what the log was told of it, and when; still failing. */
+	char why[ENGINE_WHY_SIZE], told[ENGINE_WHY_SIZE];
+	size_t where;
+	int64_t told_at;
+	bool failing;
+};
+
+/* Milliseconds, by a clock that nobody sets. */
+int64_t engine_clock(void);
+
+/* Begin a command with its name. */
+void engine_begin(struct engine_command *command, const char *name);
+
+/* Add a word. */
+void engine_add(struct engine_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * The reply, which the caller frees with freeReplyObject(), and which is no error; or NULL, and
+ * the log says why: once, and then at most once a minute. When it is over, it says that too.
+ */
+struct redisReply *engine_ask(struct engine *engine, const struct engine_command *command,
+    const struct log *log);
+
+/* The reply was none that this command can have: the same as if there was none. */
+void engine_refuse(struct engine *engine, const struct log *log);
+
+/* Hang up. The password is wiped. */
+void engine_close(struct engine *engine);
+
+#endif
