@@ -1,5 +1,6 @@
 /*
- * test_state: what is counted and what is ended, for how long, and for all processes alike.
+ * test_state: what is counted and what is ended, for how long, and for all processes alike; in a
+ * folder, and with a real redis-server.
  */
 #include "state.h"
 
@@ -7,6 +8,7 @@
 #include <lmdb.h>
 #include <sys/wait.h>
 
+#include "server.h"
 #include "unit.h"
 
 enum {
@@ -26,17 +28,30 @@ struct place {
 	struct log log;
 };
 
-/* Nothing counted, nothing ended; the file of what is ended is old. */
+/* Whose URL is the place of the tests that have no folder. */
+static struct server server;
+
 static void
-begin(struct place *place, const char *folder)
+empty(const char *folder)
 {
 	static const char *const files[] = { "tries", "ended" };
 	char path[UNIT_PATH_SIZE];
 
+	if (folder[0] != '/') {
+		server_do(&server, "FLUSHALL");
+		return;
+	}
 	for (size_t i = 0; i < COUNT(files); i++) {
 		unit_path(path, folder, files[i]);
 		(void)!unlink(path);
 	}
+}
+
+/* Nothing counted, nothing ended; it was founded long ago. */
+static void
+begin(struct place *place, const char *folder)
+{
+	empty(folder);
 	place->folder = folder;
 	place->log = unit_log(&place->caught);
 	place->state = state_new(folder, "postern", 0);
@@ -728,6 +743,8 @@ entries(struct place *place)
 	MDB_txn *txn;
 	MDB_dbi database;
 
+	if (place->folder[0] != '/')
+		return (size_t)server_do(&server, "DBSIZE") - 1;
 	state_free(place->state);
 	env = open_file(place->folder, "ended");
 	assert_int_equal(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
@@ -1079,16 +1096,31 @@ test_no_folder(void **state)
 	state_free(place.state);
 }
 
+static int
+start_server(void **state)
+{
+	server_make(&server);
+	server_start(&server, NULL);
+	*state = server.url;
+	return 0;
+}
+
+static int
+stop_server(void **state)
+{
+	(void)state;
+	server_stop(&server);
+	server_remove(&server);
+	return 0;
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest both[] = {
 		cmocka_unit_test(test_one_bucket),
 		cmocka_unit_test(test_several_buckets),
 		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_full_row),
-		cmocka_unit_test(test_row_of_old_ones),
-		cmocka_unit_test(test_row_of_a_clock_that_was_ahead),
 		cmocka_unit_test(test_forgive),
 		cmocka_unit_test(test_forgive_what_is_forgotten),
 		cmocka_unit_test(test_forgive_several),
@@ -1102,6 +1134,11 @@ main(void)
 		cmocka_unit_test(test_session_is_no_user),
 		cmocka_unit_test(test_begin),
 		cmocka_unit_test(test_end_what_is_kept_in_mind),
+	};
+	const struct CMUnitTest of_a_folder[] = {
+		cmocka_unit_test(test_full_row),
+		cmocka_unit_test(test_row_of_old_ones),
+		cmocka_unit_test(test_row_of_a_clock_that_was_ahead),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_kept_longer),
 		cmocka_unit_test(test_full),
@@ -1113,7 +1150,12 @@ main(void)
 		cmocka_unit_test(test_none),
 		cmocka_unit_test(test_no_folder),
 	};
-
-	return cmocka_run_group_tests_name("state", tests, unit_make_memory_folder,
+	int failed = cmocka_run_group_tests_name("state in a folder", both, unit_make_memory_folder,
 	    unit_remove_folder);
+
+	failed += cmocka_run_group_tests_name("state in a folder only", of_a_folder,
+	    unit_make_memory_folder, unit_remove_folder);
+	failed +=
+	    cmocka_run_group_tests_name("state with redis-server", both, start_server, stop_server);
+	return failed;
 }
