@@ -314,7 +314,8 @@ try_twice(struct engine *engine, const struct engine_command *command)
 }
 
 redisReply *
-engine_ask(struct engine *engine, const struct engine_command *command, const struct log *log)
+engine_ask(struct engine *engine, const struct engine_command *command,
+    bool (*is_right)(const redisReply *reply), const struct log *log)
 {
 	const int64_t now = engine_clock();
 	redisReply *reply = NULL;
@@ -325,6 +326,12 @@ engine_ask(struct engine *engine, const struct engine_command *command, const st
 		fail(engine, "a name is too long");
 	else if (now >= engine->alone)
 		reply = try_twice(engine, command);
+	if (reply != NULL && !is_right(reply)) {
+		freeReplyObject(reply);
+		reply = NULL;
+		hang_up(engine);
+		fail(engine, "a reply that makes no sense");
+	}
 	if (engine->late && reply == NULL)
 		engine->alone = engine_clock() + ALONE;
 	if (reply != NULL)
@@ -332,14 +339,6 @@ engine_ask(struct engine *engine, const struct engine_command *command, const st
 	else
 		tell(engine, log);
 	return reply;
-}
-
-void
-engine_refuse(struct engine *engine, const struct log *log)
-{
-	hang_up(engine);
-	fail(engine, "a reply that makes no sense");
-	tell(engine, log);
 }
 
 void

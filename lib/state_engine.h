@@ -59,14 +59,12 @@ void engine_add(struct engine_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * The reply, which the caller frees with freeReplyObject(), and which is no error; or NULL, and
- * the log says why: once, and then at most once a minute. When it is over, it says that too.
+ * The reply, which is no error and which `is_right` takes for one that this command can have; the
+ * caller frees it with freeReplyObject(). Or NULL, and the log says why: once, and then at most
+ * once a minute. When it is over, it says that too.
  */
 struct redisReply *engine_ask(struct engine *engine, const struct engine_command *command,
-    const struct log *log);
-
-/* The reply was none that this command can have: the same as if there was none. */
-void engine_refuse(struct engine *engine, const struct log *log);
+    bool (*is_right)(const struct redisReply *reply), const struct log *log);
 
 /* Hang up. The password is wiped. */
 void engine_close(struct engine *engine);

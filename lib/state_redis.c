@@ -120,30 +120,37 @@ add_lifetime(struct engine_command *command, time_t until, time_t now)
 	add_number(command, (until > now ? until - now : 0) + STATE_DAY);
 }
 
-/* Ask for an integer. False on a fault. */
+static bool
+is_number(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
+}
+
+/* Ask for a number. False on a fault. */
 static bool
 ask_number(struct redis *redis, int64_t *number, const struct engine_command *command,
     const struct log *log)
 {
-	redisReply *reply = engine_ask(&redis->engine, command, log);
-	bool right;
+	redisReply *reply = engine_ask(&redis->engine, command, is_number, log);
 
 	if (reply == NULL)
 		return false;
-	right = reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
-	if (right)
-		*number = reply->integer;
-	else
-		engine_refuse(&redis->engine, log);
+	*number = reply->integer;
 	freeReplyObject(reply);
-	return right;
+	return true;
 }
 
-/* Ask for something to be done, whatever it replies. */
+/* SET says OK; or nothing, where there is one already that it was not to replace. */
 static bool
-ask_done(struct redis *redis, const struct engine_command *command, const struct log *log)
+is_set(const redisReply *reply)
 {
-	redisReply *reply = engine_ask(&redis->engine, command, log);
+	return reply->type == REDIS_REPLY_STATUS || reply->type == REDIS_REPLY_NIL;
+}
+
+static bool
+ask_to_set(struct redis *redis, const struct engine_command *command, const struct log *log)
+{
+	redisReply *reply = engine_ask(&redis->engine, command, is_set, log);
 
 	if (reply != NULL)
 		freeReplyObject(reply);
@@ -192,11 +199,12 @@ forgive(void *home, const struct state_bucket buckets[], size_t count, time_t no
 {
 	struct redis *redis = home;
 	struct engine_command command;
+	int64_t number;
 
 	make_script(&command, forgive_script, redis, buckets, count, now);
 	/* Forgiven twice, tries of somebody else would be forgotten. */
 	command.once = true;
-	return ask_done(redis, &command, log);
+	return ask_number(redis, &number, &command, log);
 }
 
 /* -- sessions ------------------------------------------------------------------------------ */
@@ -235,7 +243,7 @@ end_session(void *home, const char *sid, time_t now, time_t until, const struct 
 	add_number(&command, now);
 	engine_add(&command, "EX");
 	add_lifetime(&command, until, now);
-	return ask_done(redis, &command, log);
+	return ask_to_set(redis, &command, log);
 }
 
 static bool
@@ -243,6 +251,7 @@ end_user(void *home, const char *user, time_t now, time_t until, const struct lo
 {
 	struct redis *redis = home;
 	struct engine_command command;
+	int64_t number;
 
 	grace_forget_user(redis->open, user);
 	begin_script_of(&command, end_user_script, 2);
@@ -250,48 +259,52 @@ end_user(void *home, const char *user, time_t now, time_t until, const struct lo
 	add_key(&command, redis, "user:", user);
 	add_number(&command, now);
 	add_lifetime(&command, until, now);
-	return ask_done(redis, &command, log);
+	return ask_number(redis, &number, &command, log);
 }
 
 /* What is asked of a session. */
 enum { ALL, USER, ENDED_AT, BEGUN, TIMES };
 
-/* Read a time, or -1 where there is none. False where it is something else. */
+/* Nothing, or a time. */
 static bool
-read_time(time_t *time, const redisReply *reply)
+is_time(const redisReply *reply)
 {
-	*time = -1;
-	if (reply->type == REDIS_REPLY_NIL)
-		return true;
-	if (reply->type != REDIS_REPLY_STRING || reply->len < 1 || reply->len > 15 ||
-	    strspn(reply->str, "0123456789") != reply->len)
-		return false;
-	*time = strtol(reply->str, NULL, 10);
-	return true;
+	return reply->type == REDIS_REPLY_NIL ||
+	    (reply->type == REDIS_REPLY_STRING && reply->len >= 1 && reply->len <= 15 &&
+		strspn(reply->str, "0123456789") == reply->len);
 }
 
+static bool
+is_times(const redisReply *reply)
+{
+	bool right = reply->type == REDIS_REPLY_ARRAY && reply->elements == TIMES;
+
+	for (size_t i = 0; right && i < TIMES; i++)
+		right = is_time(reply->element[i]);
+	return right;
+}
+
+/* Read all of them, -1 where there is none. False on a fault. */
 static bool
 read_times(time_t times[static TIMES], struct redis *redis, const char *sid, const char *user,
     const struct log *log)
 {
 	struct engine_command command;
 	redisReply *reply;
-	bool right;
 
 	engine_begin(&command, "MGET");
 	add_key(&command, redis, "all", "");
 	add_key(&command, redis, "user:", user);
 	add_key(&command, redis, "ended:", sid);
 	add_key(&command, redis, "begun:", sid);
-	if ((reply = engine_ask(&redis->engine, &command, log)) == NULL)
+	if ((reply = engine_ask(&redis->engine, &command, is_times, log)) == NULL)
 		return false;
-	right = reply->type == REDIS_REPLY_ARRAY && reply->elements == TIMES;
-	for (size_t i = 0; right && i < TIMES; i++)
-		right = read_time(&times[i], reply->element[i]);
-	if (!right)
-		engine_refuse(&redis->engine, log);
+	for (size_t i = 0; i < TIMES; i++)
+		times[i] = reply->element[i]->type == REDIS_REPLY_NIL
+		    ? -1
+		    : strtol(reply->element[i]->str, NULL, 10);
 	freeReplyObject(reply);
-	return right;
+	return true;
 }
 
 /* Nothing is known: whatever began until now is ended, unless somebody else has just said so. */
@@ -304,7 +317,7 @@ found(struct redis *redis, time_t now, const struct log *log)
 	add_key(&command, redis, "all", "");
 	add_number(&command, now);
 	engine_add(&command, "NX");
-	return ask_done(redis, &command, log);
+	return ask_to_set(redis, &command, log);
 }
 
 static bool

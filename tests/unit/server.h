@@ -15,7 +15,7 @@
 enum { SERVER_ARGUMENTS = 48, SERVER_SECONDS = 20 };
 
 struct server {
-	char folder[UNIT_PATH_SIZE], socket[UNIT_PATH_SIZE + 8], url[UNIT_PATH_SIZE + 16];
+	char folder[UNIT_PATH_SIZE], socket[UNIT_PATH_SIZE], url[UNIT_PATH_SIZE + 16];
 	redisContext *context; /* of the tests themselves */
 	pid_t pid;
 };
@@ -77,8 +77,8 @@ server_make(struct server *server)
 
 	*server = (struct server){ .context = NULL };
 	assert_int_equal(unit_make_memory_folder(&folder), 0);
-	snprintf(server->folder, sizeof(server->folder), "%s", (char *)folder);
-	snprintf(server->socket, sizeof(server->socket), "%s/socket", server->folder);
+	memcpy(server->folder, folder, UNIT_PATH_SIZE);
+	unit_path(server->socket, server->folder, "socket");
 	snprintf(server->url, sizeof(server->url), "unix:%s", server->socket);
 	free(folder);
 }
