@@ -225,7 +225,8 @@ fuzz:
 
 mutate: test-packages
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
-	/usr/bin/python3 tests/unit/mutate.py token key form cookie target session groups throttle device state state_lmdb state_store verified
+	/usr/bin/python3 tests/unit/mutate.py token key form cookie target session groups throttle device state state_lmdb state_store \
+		state_url state_redis state_engine state_grace verified
 
 BENCH := $(patsubst %.c,build/plain/%,$(wildcard tests/bench/*.c tests/bench/apps/*.c)) \
 	build/plain/tests/bench/apps/empty_cgi_static

@@ -18,14 +18,12 @@ state_url_is_meant(const char *value)
 	    text_begins(value, "unix:");
 }
 
-/* Read a number that ends the text. False when it is none, or more than `most`. */
+/* Read a number, which is 0 where there is none. False at anything else, or more than `most`. */
 static bool
 read_number(long *out, const char *text, long most)
 {
-	if (text[0] == '\0' || strlen(text) > 8 || !text_is_made_of(text, DIGITS))
-		return false;
 	*out = strtol(text, NULL, 10);
-	return *out <= most;
+	return text_is_made_of(text, DIGITS) && *out <= most;
 }
 
 /* Read `[USER]:PASSWORD`. */
@@ -88,27 +86,31 @@ read_addresses(struct state_url *url, char *text)
 	return NULL;
 }
 
+static const char *
+read_path(struct state_url *url, const char *path)
+{
+	url->count = 1;
+	if (path[0] != '/')
+		return "is not like unix:/path: the path is not absolute";
+	if (!text_copy(url->addresses[0].host, STATE_HOST_SIZE, path))
+		return "has a path of more than 107 bytes: no socket can have one";
+	return NULL;
+}
+
 /* Read what follows `unix:`. */
 static const char *
 read_unix(struct state_url *url, char *text)
 {
-	const char *wrong = NULL;
+	const char *wrong;
 	char *at;
 
-	if (text_begins(text, "//")) {
-		text += 2;
-		if ((at = strstr(text, "@/")) == NULL)
-			return "is not like unix:/path or unix://user:password@/path";
-		*at = '\0';
-		wrong = read_credentials(url, text);
-		text = at + 1;
-	}
-	if (wrong == NULL && text[0] != '/')
-		wrong = "is not like unix:/path: the path is not absolute";
-	url->count = 1;
-	if (wrong == NULL && !text_copy(url->addresses[0].host, STATE_HOST_SIZE, text))
-		wrong = "has a path of more than 107 bytes: no socket can have one";
-	return wrong;
+	if (!text_begins(text, "//"))
+		return read_path(url, text);
+	if ((at = strstr(text, "@/")) == NULL)
+		return "is not like unix:/path or unix://user:password@/path";
+	*at = '\0';
+	wrong = read_credentials(url, text + 2);
+	return wrong != NULL ? wrong : read_path(url, at + 1);
 }
 
 /* Read what follows `redis:` or `rediss:`. */

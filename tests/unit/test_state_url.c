@@ -90,6 +90,7 @@ test_wrong(void **state)
 		{ "redis://256.0.0.1", "no address" },
 		{ "redis://::1", "port" },
 		{ "redis://[::1", "port" },
+		{ "redis://x::1]", "port" },
 		{ "redis://[127.0.0.1]", "no address" },
 		{ "redis://[fe80::1%25eth0]", "no address" },
 		{ "redis://[::1]6379", "port" },
