@@ -116,6 +116,11 @@ class Worker:
         """Memory in KiB."""
         return self._status("VmRSS")
 
+    @property
+    def descriptors(self):
+        """How many files it has open."""
+        return len(os.listdir("/proc/%d/fd" % self.process.pid))
+
     def connect(self):
         connection = socket.socket(self.family)
         connection.settimeout(30)

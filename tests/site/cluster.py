@@ -1,0 +1,435 @@
+"""A small network of hosts, each a network namespace: web servers, an engine for the state, a client.
+
+Nothing of it has a name: when the test ends, however it ends, the namespaces are gone with the
+threads and processes that lived in them. No route leads out, and no address of theirs may be used
+from outside.
+"""
+import concurrent.futures
+import contextlib
+import ctypes
+import http.client
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from conftest import PROGRAM, PROGRAMS, ROOT, Reply, Site, cookie, wait_until, write_settings
+from secrets_seen import SEEN
+
+CLONE_NEWNET = 0x40000000
+C = ctypes.CDLL(None, use_errno=True)
+PASSWORD = SEEN.keep("a-password-of-the-engine")
+PORT, REPLICA_PORT, SENTINEL_PORT, PROXY_PORT = 6379, 6380, 26379, 7000
+SECOND = 1.0  # no answer may take longer, whatever happens
+
+
+class Host:
+    """A network namespace of its own, and a thread that lives in it."""
+
+    def __init__(self, address=None):
+        self.address = address
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self.thread = self.do(self._leave)
+        self.run("ip link set lo up")
+
+    @staticmethod
+    def _leave():
+        assert C.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        return threading.get_native_id()
+
+    def do(self, function, *arguments, **more):
+        """Call it here. A socket that is made here may be used everywhere."""
+        return self._thread.submit(function, *arguments, **more).result()
+
+    def run(self, commands):
+        """Run commands of a shell; what they print."""
+        done = self.do(subprocess.run, ["sh", "-ec", commands], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, (commands, done.stdout)
+        return done.stdout
+
+    def start(self, command, **more):
+        """Start a process that does not outlive this host."""
+        return self.do(subprocess.Popen, ["setpriv", "--pdeathsig", "TERM", *map(str, command)],
+                       stdin=subprocess.DEVNULL, start_new_session=True, **more)
+
+    def close(self):
+        self._thread.shutdown()
+
+
+class Network(contextlib.ExitStack):
+    """A switch, and the hosts at it."""
+
+    def __init__(self, count):
+        super().__init__()
+        self._switch = self._host(None)
+        self._switch.run("ip link add br0 type bridge; ip link set br0 up")
+        self.hosts = [self._host("10.77.0.%d" % (i + 1)) for i in range(count)]
+        for i, host in enumerate(self.hosts):
+            self._switch.run("ip link add port%d type veth peer name eth0 netns %d;"
+                             "ip link set port%d master br0 up" % (i, host.thread, i))
+            host.run("ip addr add %s/24 dev eth0; ip link set eth0 up" % host.address)
+
+    def _host(self, address):
+        host = Host(address)
+        self.callback(host.close)
+        return host
+
+    @contextlib.contextmanager
+    def unplugged(self, host):
+        """The cable of this host is out."""
+        port = "ip link set port%d " % self.hosts.index(host)
+        self._switch.run(port + "down")
+        yield
+        self._switch.run(port + "up")
+
+
+# -- the engine -------------------------------------------------------------------------------
+
+SERVER = """
+port %(port)d
+bind %(address)s
+requirepass %(password)s
+masterauth %(password)s
+dir %(folder)s
+logfile %(folder)s/redis.log
+save ""
+appendonly yes
+repl-diskless-sync-delay 0
+enable-debug-command yes
+"""
+
+SENTINEL = """
+port %(port)d
+bind %(address)s
+dir %(folder)s
+logfile %(folder)s/sentinel.log
+sentinel monitor main %(address)s %(master)d 1
+sentinel auth-pass main %(password)s
+sentinel down-after-milliseconds main 1500
+sentinel failover-timeout main 4000
+"""
+
+
+class Engine:
+    """A redis-server, or its sentinel; it keeps its data in `folder`."""
+    program = "redis-server"
+
+    def __init__(self, host, folder, port, config=SERVER, **more):
+        self.host, self.port, self.folder = host, port, folder
+        folder.mkdir()
+        self.config = folder / "redis.conf"  # which the program itself rewrites
+        self.config.write_text(config % {"port": port, "address": host.address,
+                                         "folder": folder, "password": PASSWORD, **more})
+        self.process = None
+
+    def launch(self):
+        with open(self.folder / "stdout.log", "ab") as log:
+            self.process = self.host.start([self.program, self.config], stdout=log, stderr=log)
+
+    def start(self):
+        """Start it, and wait until it answers."""
+        self.launch()
+        wait_until(lambda: self.process.poll() is not None or self.says("PONG", "PING"))
+        assert self.process.poll() is None, (self.folder / "stdout.log").read_text()
+
+    def ask(self, *words):
+        """A command; what redis-cli prints of the reply, or of the fault."""
+        return self.host.do(subprocess.run, [
+            "redis-cli", "-h", self.host.address, "-p", str(self.port), *map(str, words)],
+            env={**os.environ, "REDISCLI_AUTH": PASSWORD}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.strip()
+
+    def says(self, text, *words):
+        return text in self.ask(*words).split("\n")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def empty(self):
+        """Take its data away, while it is stopped."""
+        shutil.rmtree(self.folder / "appendonlydir")
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+
+
+class Sentinel(Engine):
+    program = "redis-sentinel"
+
+    def __init__(self, host, folder):
+        super().__init__(host, folder, SENTINEL_PORT, SENTINEL, master=PORT)
+
+    def start(self):
+        super().start()
+        # How often it looks at them: by itself, only every ten seconds.
+        assert self.says("OK", "SENTINEL", "DEBUG", "info-period", 100, "publish-period", 300)
+
+
+class Delay:
+    """A proxy before the engine that holds back whatever it says."""
+
+    def __init__(self, host, seconds):
+        self.host, self.seconds = host, seconds
+        self._listener = host.do(socket.create_server, ("", PROXY_PORT))
+        self._over, self._threads = threading.Event(), []
+        self._run(self._accept)
+
+    def _run(self, function, *arguments):
+        self._threads.append(threading.Thread(target=function, args=arguments))
+        self._threads[-1].start()
+
+    def _accept(self):
+        while not self._over.is_set():
+            if select.select([self._listener], [], [], 0.05)[0]:
+                self._run(self._pass, self._listener.accept()[0])
+
+    def _pass(self, client):
+        server = self.host.do(socket.socket)
+        with client, server:
+            server.connect((self.host.address, PORT))
+            held = []  # when it may go, and what
+            while not self._over.is_set():
+                until = held[0][0] - time.monotonic() if held else 0.05
+                ready = select.select([client, server], [], [], min(max(until, 0), 0.05))[0]
+                try:
+                    if client in ready:
+                        if not (data := client.recv(65536)):
+                            return
+                        server.sendall(data)
+                    if server in ready:
+                        if not (data := server.recv(65536)):
+                            return
+                        held.append((time.monotonic() + self.seconds, data))
+                    while held and held[0][0] <= time.monotonic():
+                        client.sendall(held.pop(0)[1])
+                except OSError:
+                    return
+
+    def close(self):
+        self._over.set()
+        while self._threads:
+            self._threads.pop().join()
+        self._listener.close()
+
+
+# -- the web servers --------------------------------------------------------------------------
+
+class Web(Site):
+    """The lighttpd of one host, and requests to it from the client's."""
+    login, logout, welcome, gate = "/login", "/logout", "/welcome", "/private/"
+
+    def __init__(self, host, client, folder, users, programs, workers, settings, environment):
+        self.host, self.client, self.folder, self.port = host, client, folder, 8080
+        self.log = self.events = folder / "lighttpd.log"
+        demo = folder / "build/demo"
+        (demo / "www/private").mkdir(parents=True)
+        (demo / "www/private/index.html").write_text("guarded\n")
+        (folder / "cgi-bin").symlink_to(programs)
+        write_settings(demo, **settings)
+        shutil.copy(users, demo / "users")
+        with open(self.log, "ab") as log:
+            self.process = host.start(
+                ["/usr/sbin/lighttpd", "-D", "-f", self._configure(workers, environment)],
+                cwd=folder, stdout=log, stderr=log, env={
+                    **os.environ, "PORT": str(self.port),
+                    "ASAN_OPTIONS": "log_path=%s" % (folder / "sanitizer")})
+        wait_until(lambda: self.process.poll() is not None or self._is_up())
+        assert self.process.poll() is None, self.log.read_text()
+
+    def _configure(self, workers, environment):
+        """lighttpd.conf, at the address of this host, and with the state of the settings."""
+        text = (ROOT / "lighttpd.conf").read_text()
+        more = "".join(',\n\t"%s" => "%s"' % one for one in environment.items())
+        for old, new in (('server.bind = "127.0.0.1"', 'server.bind = "%s"' % self.host.address),
+                         (',\n\t"POSTERN_STATE" => var.demo + "/state"', more),
+                         ('"max-procs" => 2', '"max-procs" => %d' % workers)):
+            assert old in text, old
+            text = text.replace(old, new)
+        config = self.folder / "lighttpd.conf"
+        config.write_text(text)
+        return config
+
+    def _is_up(self):
+        try:
+            self._connect().close()
+            return True
+        except OSError:
+            return False
+
+    def _connect(self):
+        connection = self.client.do(socket.socket)
+        connection.settimeout(10)
+        try:
+            connection.connect((self.host.address, self.port))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def request(self, method, path, body=None, headers=PROGRAM, address=None):
+        connection = http.client.HTTPConnection(self.host.address, self.port)
+        SEEN.remember(headers.items(), body)
+        began = time.monotonic()
+        connection.sock = self._connect()
+        connection.request(method, path, body, dict(headers))
+        reply = Reply(connection.getresponse())
+        reply.seconds = time.monotonic() - began
+        connection.close()
+        SEEN.remember(reply.headers.items(), reply.body)
+        return reply
+
+    def check(self, token):
+        """Ask the gate; its status."""
+        return self.get(self.gate, cookie(token)).status
+
+    def sign_out(self, token, **fields):
+        return self.post(self.logout, fields, cookie(token))
+
+    def workers(self, program, mount):
+        """The processes of a program that wait at the socket of a mount."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], text=True,
+                               stdout=subprocess.PIPE).stdout.split()
+        return [pid for pid in map(int, found) if self._is_at(pid, mount)]
+
+    @staticmethod
+    def _is_at(pid, mount):
+        try:
+            inode = os.readlink("/proc/%d/fd/0" % pid)[8:-1]
+            with open("/proc/%d/net/unix" % pid) as sockets:
+                return any(line.split()[6:7] == [inode] and "/%s.socket" % mount in line
+                           for line in sockets)
+        except OSError:
+            return False
+
+
+class Watch:
+    """Asks every host again and again, with a good token and an ended one, and remembers."""
+
+    def __init__(self, sites, good, ended):
+        self.seen = []  # when, which host, is it the good one, status, seconds
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(i, site, good, ended))
+                         for i, site in enumerate(sites)]
+
+    def _ask(self, i, site, good, ended):
+        while not self._over.is_set():
+            for is_good, token in ((True, good), (False, ended)):
+                began = time.monotonic()
+                try:
+                    status = site.check(token)
+                except OSError as error:
+                    status = repr(error)
+                self.seen.append((began, i, is_good, status, time.monotonic() - began))
+            self._over.wait(0.01)  # it is a visitor, not a load
+
+    def statuses(self, is_good, since=0.0, until=float("inf")):
+        """What was answered to what was asked and answered between these times."""
+        return {status for began, _, good, status, seconds in self.seen
+                if good == is_good and since <= began and began + seconds <= until}
+
+    @property
+    def slowest(self):
+        return max(seconds for *_, seconds in self.seen)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *failed):
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+        if failed[0] is None:
+            assert len(self.seen) >= 6
+            assert self.slowest < SECOND, max(self.seen, key=lambda one: one[-1])
+
+
+# -- all of it --------------------------------------------------------------------------------
+
+class Cluster(Network):
+    """Three web servers, an engine with its replica on a fourth host, and a client."""
+
+    def __init__(self, folder):
+        super().__init__(5)
+        self.folder, self._count = folder, 0
+        *self._web_hosts, self.engine_host, self.client = self.hosts
+        self.users = write_settings(folder / "settings").parent / "users"
+        self.master = Engine(self.engine_host, folder / "master", PORT)
+        self.replica = Engine(self.engine_host, folder / "replica", REPLICA_PORT)
+        self.sites = []
+        for engine in (self.master, self.replica):
+            self.callback(engine.stop)
+            engine.start()
+        self.replica.ask("REPLICAOF", self.engine_host.address, PORT)
+        self.wait_for_replica()
+
+    def wait_for_replica(self):
+        """Until the replica has all that the master has."""
+        wait_until(lambda: self.offset(self.master) == self.offset(self.replica) is not None)
+
+    @staticmethod
+    def offset(engine):
+        """How far it is, if the link between the two is up."""
+        said = dict(line.partition(":")[::2] for line in
+                    engine.ask("INFO", "replication").replace("\r", "").split("\n"))
+        if said.get("role") == "master":
+            return said["master_repl_offset"]
+        return said["slave_repl_offset"] if said.get("master_link_status") == "up" else None
+
+    @property
+    def url(self):
+        address = self.engine_host.address
+        return "redis://:%s@%s:%d,%s:%d" % (PASSWORD, address, PORT, address, REPLICA_PORT)
+
+    @contextlib.contextmanager
+    def serving(self, programs=PROGRAMS, workers=2, environments=({}, {}, {}), **settings):
+        """A web server on each host, with the same settings; they are in `sites` meanwhile."""
+        self._count += 1
+        try:
+            for i, host in enumerate(self._web_hosts):
+                folder = self.folder / ("sites-%d/%d" % (self._count, i))
+                folder.mkdir(parents=True)
+                self.sites.append(Web(host, self.client, folder, self.users, programs, workers,
+                                      {"POSTERN_STATE": self.url, **settings}, environments[i]))
+            yield self.sites
+        finally:
+            while self.sites:
+                self.sites.pop().stop()
+
+    def forget_connections(self):
+        """The engine closes all connections of the workers."""
+        self.master.ask("CLIENT", "KILL", "TYPE", "normal")
+
+    @contextlib.contextmanager
+    def filtered(self, rule):
+        """A rule of nft about what comes from the other hosts to the engine's."""
+        chain = "nat" if "redirect" in rule else "filter"
+        self.engine_host.run(
+            "nft add table ip t; nft add chain ip t c"
+            " '{ type %s hook prerouting priority -100; }';"
+            "nft add rule ip t c iifname eth0 tcp dport '{ %d, %d }' %s"
+            % (chain, PORT, REPLICA_PORT, rule))
+        try:
+            yield
+        finally:
+            self.engine_host.run("nft delete table ip t")
+
+    @contextlib.contextmanager
+    def slow(self, seconds):
+        """The engine takes so long for each of its answers."""
+        proxy = Delay(self.engine_host, seconds)
+        try:
+            with self.filtered("redirect to :%d" % PROXY_PORT):
+                self.forget_connections()
+                yield
+        finally:
+            proxy.close()

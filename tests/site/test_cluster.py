@@ -1,0 +1,434 @@
+"""Several hosts that share their state in an engine, and what becomes of that when it breaks.
+
+The answers are those of the table in postern.env(5): a test measures the rows that it is about.
+"""
+import collections
+import concurrent.futures
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import fcgi
+from cluster import PASSWORD, PORT, REPLICA_PORT, SECOND, Cluster, Engine, Host, Sentinel, Watch
+from conftest import PLAIN, ROOT, Faults, cookie, wait_until, write_settings
+
+PAGE = (ROOT / "man/postern.env.5").read_text()
+ROWS = dict(re.findall(r"(?m)^((?:answers|is|has) [^\t\n]*|answers)((?:\t\d{3}){4})$", PAGE))
+RESTARTS = int(os.environ.get("RESTARTS", 20))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def root():
+    """Only root can make hosts. Any other user is root in a namespace for users of his own."""
+    if os.geteuid() == 0:
+        return
+    if subprocess.run(["unshare", "-Urn", "true"]).returncode != 0:
+        pytest.skip("this user cannot make namespaces")
+    subprocess.run(["unshare", "-Ur", sys.executable, "-m", "pytest", "-q", __file__], check=True)
+    pytest.skip("they have passed, as root of another namespace")
+
+
+def row(name):
+    """What the man page says: for an open session, an ended one, sign-in and sign-out."""
+    return tuple(map(int, ROWS[name].split()))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def three(cluster):
+    """Three web servers, as they come: no grace."""
+    with cluster.serving() as sites:
+        yield sites
+
+
+@pytest.fixture
+def sites(three, cluster):
+    """The same, while all is well: a test may leave the engine only just back."""
+    wait_until(lambda: all(site.sign_in().status == 200 for site in three))
+    return three
+
+
+def sign_in(site, **more):
+    reply = site.sign_in(**more)
+    assert reply.status == 200, reply.text
+    return reply.token
+
+
+def good_and_ended(sites):
+    good, ended = sign_in(sites[0]), sign_in(sites[1])
+    assert sites[2].sign_out(ended).status == 200
+    return good, ended
+
+
+def answers(site, good, ended, spare):
+    """The row of the table that a host gives."""
+    replies = [site.get(site.gate, cookie(good)), site.get(site.gate, cookie(ended)),
+               site.sign_in(), site.sign_out(spare)]
+    assert max(reply.seconds for reply in replies) < SECOND
+    return tuple(reply.status for reply in replies)
+
+
+def assert_row(name, sites, good, ended, spares):
+    assert [answers(site, good, ended, spare) for site, spare in zip(sites, spares)] \
+        == [row(name)] * len(sites)
+
+
+def wait_for_all(sites, token, status=200):
+    """Until no host says 503 any more; how long it took."""
+    began = time.monotonic()
+    # A host has several workers, and asks the one that has least to do.
+    wait_until(lambda: {site.check(token) for site in sites for _ in range(3)} == {status})
+    return time.monotonic() - began
+
+
+# -- all is well ------------------------------------------------------------------------------
+
+def test_the_man_page_has_a_table():
+    assert len(ROWS) == 10
+
+
+def test_a_token_of_one_host_is_good_on_the_others(sites):
+    tokens = [sign_in(site) for site in sites]
+    for token in tokens:
+        assert [site.check(token) for site in sites] == [200] * 3
+        assert [site.get(site.welcome, cookie(token)).status for site in sites] == [200] * 3
+
+
+def test_who_signs_out_on_one_host_is_out_on_all_at_the_next_request(sites):
+    for leaving in range(3):
+        tokens = [sign_in(site) for site in sites]
+        for token in tokens:
+            assert [site.check(token) for site in sites] == [200] * 3
+            assert sites[leaving].sign_out(token).status == 200
+            assert [site.check(token) for site in sites] == [401] * 3
+            assert [site.get(site.welcome, cookie(token)).status for site in sites] == [400] * 3
+
+
+def test_signing_out_everywhere_means_all_hosts(sites):
+    tokens = [sign_in(site) for site in sites]
+    other = sign_in(sites[0], name="grace-hopper", password="pass&word=1+1%20é")
+    assert sites[1].sign_out(tokens[0], everywhere="1").status == 200
+    assert [site.check(token) for site in sites for token in tokens] == [401] * 9
+    # At once somebody may begin anew, on any host.
+    for token in [sign_in(site) for site in sites]:
+        assert [site.check(token) for site in sites] == [200] * 3
+    assert sites[2].check(other) == 200
+
+
+def test_tries_are_counted_over_all_hosts(sites):
+    def guess(i):
+        return sites[i % 3].sign_in("nobody", "wrong").status
+
+    with concurrent.futures.ThreadPoolExecutor(6) as clients:
+        assert sorted(clients.map(guess, range(15))) == [401] * 5 + [429] * 10
+    assert [site.sign_in("nobody", "wrong").status for site in sites] == [429] * 3
+
+
+# -- the hosts disagree on the time -----------------------------------------------------------
+
+@pytest.fixture
+def apart(cluster, fault_library, tmp_path):
+    """Hosts whose clocks are up to half a minute apart."""
+    environments = []
+    for seconds in (0, 30, 15):
+        (folder := tmp_path / str(seconds)).mkdir()
+        clock = Faults(fault_library, folder)
+        clock.at(seconds)
+        environments.append(clock.environment)
+    with cluster.serving(PLAIN, environments=environments) as sites:
+        yield sites
+
+
+def test_a_token_of_a_host_with_another_time(apart):
+    for token in [sign_in(site) for site in apart]:
+        assert [site.check(token) for site in apart] == [200] * 3
+
+
+@pytest.mark.parametrize("everywhere", [{}, {"everywhere": "1"}], ids=["one", "everywhere"])
+def test_signing_out_on_a_host_with_another_time(apart, everywhere):
+    for leaving in apart:
+        for begun in apart:
+            token = sign_in(begun)
+            assert [site.check(token) for site in apart] == [200] * 3
+            assert leaving.sign_out(token, **everywhere).status == 200
+            assert [site.check(token) for site in apart] == [401] * 3
+
+
+def test_others_are_ended_from_a_host_with_another_time(apart):
+    for leaving in apart:
+        tokens = [sign_in(site) for site in apart]
+        assert [site.check(token) for site in apart for token in tokens] == [200] * 9
+        for token in tokens:
+            if leaving.check(token) == 200:
+                assert leaving.sign_out(token, everywhere="1").status == 200
+                break
+        assert [site.check(token) for site in apart for token in tokens] == [401] * 9
+
+
+def test_tries_are_counted_over_hosts_with_another_time(apart):
+    """Never more than five; one that drains for half a minute longer may make it four."""
+    statuses = [apart[i % 3].sign_in("somebody", "wrong").status for i in range(15)]
+    allowed = statuses.count(401)
+    assert allowed in (4, 5) and statuses.count(429) == 15 - allowed
+
+
+def test_nobody_ended_comes_back_with_another_time(cluster, apart):
+    good, ended = sign_in(apart[0]), sign_in(apart[1])
+    assert apart[2].sign_out(ended).status == 200
+    cluster.master.kill()
+    cluster.master.empty()
+    cluster.master.start()
+    assert [site.check(token) for site in apart for token in (ended, good)] == [401] * 6
+    for token in [sign_in(site) for site in apart]:
+        assert [site.check(token) for site in apart] == [200] * 3
+
+
+# -- the engine breaks ------------------------------------------------------------------------
+
+def spares(sites):
+    """Tokens to sign out with."""
+    return [sign_in(site) for site in sites]
+
+
+def test_it_answers(sites):
+    assert_row("answers", sites, *good_and_ended(sites), spares(sites))
+
+
+def test_it_is_stopped_and_comes_back_with_its_data(cluster, sites):
+    good, ended = good_and_ended(sites)
+    leaving = spares(sites)
+    with Watch(sites, good, ended) as watch:
+        cluster.master.kill()
+        down = time.monotonic()
+        # The replica is there, and is not asked: it may not know yet.
+        assert_row("is stopped", sites, good, ended, leaving)
+        assert watch.statuses(True, down) == watch.statuses(False, down) == {503}
+        cluster.master.start()
+        assert wait_for_all(sites, good) < 2
+        assert_row("is back, with its data", sites, good, ended, leaving)
+    assert watch.statuses(True) == {200, 503} and watch.statuses(False) == {401, 503}
+
+
+@contextlib.contextmanager
+def hung(cluster):
+    cluster.master.process.send_signal(signal.SIGSTOP)
+    yield
+    cluster.master.process.send_signal(signal.SIGCONT)
+
+
+FAULTS = {
+    "the cable": lambda cluster: cluster.unplugged(cluster.engine_host),
+    "every packet": lambda cluster: cluster.filtered("drop"),
+    "it hangs": hung,
+}
+
+
+@pytest.mark.parametrize("how", FAULTS)
+def test_it_is_cut_off(cluster, sites, how):
+    good, ended = good_and_ended(sites)
+    leaving = spares(sites)
+    with Watch(sites, good, ended) as watch:
+        with FAULTS[how](cluster):
+            down = time.monotonic()
+            for _ in range(3):
+                assert_row("is cut off", sites, good, ended, leaving)
+            up = time.monotonic()
+        assert wait_for_all(sites, good) < 3
+        assert_row("is back, with its data", sites, good, ended, leaving)
+    assert watch.statuses(True) == {200, 503} and watch.statuses(False) == {401, 503}
+    assert watch.statuses(True, down, up) == watch.statuses(False, down, up) == {503}
+
+
+def test_it_is_slow(cluster, sites):
+    good, ended = good_and_ended(sites)
+    with cluster.slow(0.1), Watch(sites, good, ended) as watch:
+        assert_row("answers slowly, below 200 ms", sites, good, ended, spares(sites))
+    assert watch.statuses(True) == {200} and watch.statuses(False) == {401}
+
+
+def test_it_is_too_slow(cluster, sites):
+    good, ended = good_and_ended(sites)
+    leaving = spares(sites)
+    with Watch(sites, good, ended) as watch:
+        with cluster.slow(0.4):
+            down = time.monotonic()
+            for _ in range(3):
+                assert_row("answers more slowly", sites, good, ended, leaving)
+            up = time.monotonic()
+        assert wait_for_all(sites, good) < 3
+    assert watch.statuses(False) == {401, 503}
+    assert watch.statuses(True, down, up) == watch.statuses(False, down, up) == {503}
+
+
+def test_it_comes_back_without_its_data(cluster, sites):
+    good, ended = good_and_ended(sites)
+    leaving = spares(sites)
+    with Watch(sites, good, ended) as watch:
+        cluster.master.kill()
+        cluster.master.empty()
+        cluster.master.start()
+        back = time.monotonic()
+        assert_row("is back, without its data", sites, good, ended, leaving)
+        assert sites[0].sign_in().status == 200
+    assert 200 not in watch.statuses(False)
+    assert watch.statuses(True, back) == {401}
+    # All have to sign in again, and can.
+    for token in spares(sites):
+        assert [site.check(token) for site in sites] == [200] * 3
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """A cluster of its own, with a sentinel."""
+    with Cluster(tmp_path) as cluster:
+        sentinel = Sentinel(cluster.engine_host, tmp_path / "sentinel")
+        cluster.callback(sentinel.stop)
+        sentinel.start()
+        wait_until(lambda: str(REPLICA_PORT) in sentinel.ask("SENTINEL", "REPLICAS", "main"))
+        yield cluster
+
+
+def test_a_replica_stands_in(watched):
+    cluster = watched
+    with cluster.serving() as sites:
+        good, ended = good_and_ended(sites)
+        leaving = spares(sites)
+        cluster.wait_for_replica()
+        with Watch(sites, good, ended) as watch:
+            cluster.master.kill()
+            assert_row("is stopped", sites, good, ended, leaving)
+            assert wait_for_all(sites, good) < 8
+            stands_in = "has failed, a replica stands in"
+            assert_row(stands_in, sites, good, ended, leaving)
+            # What is ended now, only the new master knows.
+            late = sign_in(sites[0])
+            assert sites[1].sign_out(late).status == 200
+            with Watch(sites, good, late) as second:
+                cluster.master.start()
+                assert cluster.master.says("master", "ROLE")
+                # All connections are made anew while both say that they are the master.
+                cluster.replica.ask("CLIENT", "KILL", "TYPE", "normal")
+                for site in sites:
+                    assert site.check(late) != 200 and site.check(ended) != 200
+                wait_until(lambda: cluster.master.says("slave", "ROLE"))
+                wait_for_all(sites, good)
+                assert_row(stands_in, sites, good, late, spares(sites))
+        for seen in (watch, second):
+            assert seen.statuses(False) <= {401, 503} and seen.statuses(True) <= {200, 503}
+
+
+# -- the grace --------------------------------------------------------------------------------
+
+@pytest.fixture
+def gracious(cluster):
+    """One worker each: what another one was told does not count."""
+    with cluster.serving(workers=1, POSTERN_STATE_GRACE=30) as sites:
+        yield sites
+
+
+@contextlib.contextmanager
+def stopped(cluster):
+    cluster.master.kill()
+    yield
+    cluster.master.start()
+
+
+@pytest.mark.parametrize("name, how", [("is stopped, within the grace", stopped),
+                                       ("is cut off, within the grace", FAULTS["every packet"])])
+def test_who_was_let_in_stays_in_for_the_grace(cluster, gracious, name, how):
+    good, ended = good_and_ended(gracious)
+    unknown = sign_in(gracious[0])
+    leaving = spares(gracious)
+    # The last one to be told of this session ends it: it does not pass there any more.
+    left = sign_in(gracious[0])
+    for site in gracious:
+        assert [site.check(token) for token in (good, ended, left)] == [200, 401, 200]
+    assert gracious[0].sign_out(left).status == 200
+    assert [site.check(left) for site in gracious] == [401] * 3
+    with Watch(gracious, good, ended) as watch:
+        with how(cluster):
+            for _ in range(3):
+                assert_row(name, gracious, good, ended, leaving)
+                assert [site.check(token) for site in gracious for token in (left, unknown)] \
+                    == [503] * 6
+        wait_for_all(gracious, unknown)
+    assert watch.statuses(True) == {200} and watch.statuses(False) == {401, 503}
+
+
+# -- a thousand times -------------------------------------------------------------------------
+
+def test_a_worker_survives_restarts(tmp_path):
+    """RESTARTS of them, under load: no wrong pass, no wait, no leak."""
+    env = write_settings(tmp_path / "settings", POSTERN_TOKEN_TTL=86400, POSTERN_SESSION_TTL=86400,
+                         POSTERN_STATE="redis://:%s@127.0.0.1:%d" % (PASSWORD, PORT))
+    with contextlib.ExitStack() as stack:
+        host = Host("127.0.0.1")
+        stack.callback(host.close)
+        engine = Engine(host, tmp_path / "engine", PORT)
+        stack.callback(engine.stop)
+        engine.start()
+        login = host.do(fcgi.Worker, tmp_path, env, programs=PLAIN)
+        stack.callback(login.stop)
+        worker = host.do(fcgi.Worker, tmp_path, env, "welcome.fcgi", programs=PLAIN)
+        stack.callback(worker.stop)
+        good, ended = (fcgi.Reply(login.sign_in()).cookie() for _ in range(2))
+        assert login.post("/logout", {}, "token=" + ended).status == 200
+        survive(worker, engine, good, ended)
+
+
+def survive(worker, engine, good, ended):
+    def check(token):
+        return worker.authorize(HTTP_COOKIE="token=" + token).status
+
+    with Load(check, good) as goods, Load(check, ended) as endeds:
+        for i in range(RESTARTS):
+            engine.kill()
+            engine.launch()
+            wait_until(lambda: check(good) == 200)
+            if i == RESTARTS // 10:
+                before = worker.resident, worker.descriptors
+    after = worker.resident, worker.descriptors
+    print("%d restarts: %s and %s; slowest %.3f s; %s KiB, then %s" % (
+        RESTARTS, goods.statuses, endeds.statuses, max(goods.slowest, endeds.slowest), before, after))
+    assert set(goods.statuses) == {200, 503} and set(endeds.statuses) == {401, 503}
+    assert max(goods.slowest, endeds.slowest) < SECOND
+    assert after[1] == before[1] and after[0] <= before[0] + 128
+    assert worker.process.poll() is None
+
+
+class Load:
+    """Two clients that ask the same again and again."""
+
+    def __init__(self, check, token):
+        self.statuses, self.slowest = collections.Counter(), 0
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(check, token)) for _ in range(2)]
+
+    def _ask(self, check, token):
+        while not self._over.is_set():
+            began = time.monotonic()
+            status = check(token)
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            self.statuses[status] += 1
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
