@@ -5,6 +5,9 @@
 #   make test       run all tests, under sanitizers
 #   make test-package
 #                   install what is handed out, in small Debian systems of its own (as root)
+#   make test-cluster
+#                   run the tests of several hosts ten times, and restart the engine of their
+#                   state a thousand times (as root, or where a user may make namespaces)
 #   make replay     run the inputs that fuzzing has kept
 #   make fuzz       look for inputs that break a promise (SECONDS=60 for each harness)
 #   make mutate     take away one check at a time, and see a unit test fail
@@ -196,6 +199,14 @@ test-package:
 	$(call need,$(PACKAGE_PACKAGES))
 	/usr/bin/python3 -m pytest -q tests/package
 
+test-cluster: test-packages
+	@$(MAKE) --no-print-directory SAN=address,undefined all
+	@$(MAKE) --no-print-directory all
+	@set -e; for i in 1 2 3 4 5 6 7 8 9 10; do \
+		/usr/bin/python3 -m pytest -q tests/site/test_cluster.py; \
+	done
+	RESTARTS=1000 /usr/bin/python3 -m pytest -q -s tests/site/test_cluster.py -k restarts
+
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
 
@@ -270,7 +281,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run demo run-packages test test-packages test-package unit replay fuzz mutate bench dist install clean help FORCE
+.PHONY: all run demo run-packages test test-packages test-package test-cluster unit replay fuzz mutate bench dist install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
