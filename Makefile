@@ -121,7 +121,7 @@ RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
 	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc redis-server redis-sentinel \
-	stunnel4 nftables $(if $(shell command -v npm),,npm)
+	stunnel4 nftables iproute2 $(if $(shell command -v npm),,npm)
 DIST_PACKAGES := $(filter-out libjwt-dev libhiredis-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils xz-utils
 PACKAGE_PACKAGES := $(DIST_PACKAGES) debootstrap lighttpd python3-pytest whois
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
