@@ -24,7 +24,7 @@ from secrets_seen import SEEN
 CLONE_NEWNET = 0x40000000
 C = ctypes.CDLL(None, use_errno=True)
 PASSWORD = SEEN.keep("a-password-of-the-engine")
-PORT, REPLICA_PORT, SENTINEL_PORT, PROXY_PORT = 6379, 6380, 26379, 7000
+PORT, REPLICA_PORT, SENTINEL_PORT = 6379, 6380, 26379
 SECOND = 1.0  # no answer may take longer, whatever happens
 
 
@@ -193,11 +193,11 @@ class Sentinel(Engine):
 
 
 class Delay:
-    """A proxy before the engine that holds back whatever it says."""
+    """A proxy before an engine that holds back whatever it says."""
 
-    def __init__(self, host, seconds):
-        self.host, self.seconds = host, seconds
-        self._listener = host.do(socket.create_server, ("", PROXY_PORT))
+    def __init__(self, host, port, engine_port, seconds):
+        self.host, self.engine_port, self.seconds = host, engine_port, seconds
+        self._listener = host.do(socket.create_server, ("", port))
         self._over, self._threads = threading.Event(), []
         self._run(self._accept)
 
@@ -213,7 +213,7 @@ class Delay:
     def _pass(self, client):
         server = self.host.do(socket.socket)
         with client, server:
-            server.connect((self.host.address, PORT))
+            server.connect((self.host.address, self.engine_port))
             held = []  # when it may go, and what
             while not self._over.is_set():
                 until = held[0][0] - time.monotonic() if held else 0.05
@@ -420,26 +420,29 @@ class Cluster(Network):
         self.master.ask("CLIENT", "KILL", "TYPE", "normal")
 
     @contextlib.contextmanager
-    def filtered(self, rule):
-        """A rule of nft about what comes from the other hosts to the engine's."""
-        chain = "nat" if "redirect" in rule else "filter"
-        self.engine_host.run(
-            "nft add table ip t; nft add chain ip t c"
-            " '{ type %s hook prerouting priority -100; }';"
-            "nft add rule ip t c iifname eth0 tcp dport '{ %d, %d }' %s"
-            % (chain, PORT, REPLICA_PORT, rule))
+    def filtered(self, *rules, kind="filter"):
+        """Rules of nft about what comes to the engine's host from others."""
+        self.engine_host.run("nft add table ip t; nft add chain ip t c '{ type %s hook prerouting"
+                             " priority -100; }'" % kind)
+        for rule in rules:
+            self.engine_host.run("nft add rule ip t c iifname eth0 " + rule)
         try:
             yield
         finally:
             self.engine_host.run("nft delete table ip t")
 
+    def dropped(self):
+        """What is sent to the engine is lost."""
+        return self.filtered("drop")
+
     @contextlib.contextmanager
     def slow(self, seconds):
-        """The engine takes so long for each of its answers."""
-        proxy = Delay(self.engine_host, seconds)
-        try:
-            with self.filtered("redirect to :%d" % PROXY_PORT):
-                self.forget_connections()
-                yield
-        finally:
-            proxy.close()
+        """The engine, and its replica, take so long for each answer."""
+        ports = {PORT: 7000, REPLICA_PORT: 7001}
+        with contextlib.ExitStack() as stack:
+            for port, other in ports.items():
+                stack.callback(Delay(self.engine_host, other, port, seconds).close)
+            stack.enter_context(self.filtered(*(
+                "tcp dport %d redirect to :%d" % pair for pair in ports.items()), kind="nat"))
+            self.forget_connections()
+            yield

@@ -231,7 +231,7 @@ def test_it_is_stopped_and_comes_back_with_its_data(cluster, sites):
 
 FAULTS = {
     "the cable": lambda cluster: cluster.unplugged(cluster.engine_host),
-    "every packet": lambda cluster: cluster.filtered("drop"),
+    "every packet": lambda cluster: cluster.dropped(),
     "it hangs": lambda cluster: cluster.master.hung(),
 }
 
