@@ -258,6 +258,30 @@ dial(struct engine *engine)
 	return greet(engine, until);
 }
 
+/*
+ * Does none of the others say that it is the master, too? A master that failed and comes back says
+ * so for some seconds, and does not know what was ended since. One that does not answer cannot be
+ * asked.
+ */
+static bool
+is_only_master(struct engine *engine)
+{
+	redisContext *connected = engine->context;
+	const size_t at = engine->at;
+	const bool late = engine->late;
+	bool only = true;
+
+	for (size_t i = 1; only && i < engine->url.count; i++) {
+		engine->at = (at + i) % engine->url.count;
+		only = !dial(engine);
+		hang_up(engine);
+	}
+	engine->context = connected;
+	engine->at = at;
+	engine->late = late;
+	return only || fail(engine, "another says that it is the master, too");
+}
+
 /* Be connected to the master. */
 static bool
 reach(struct engine *engine)
@@ -265,8 +289,12 @@ reach(struct engine *engine)
 	for (size_t i = 0; engine->context == NULL && i < engine->url.count; i++) {
 		if (engine_clock() >= engine->deadline)
 			return false;
-		if (dial(engine))
-			return true;
+		if (dial(engine)) {
+			if (is_only_master(engine))
+				return true;
+			hang_up(engine);
+			return false;
+		}
 		hang_up(engine);
 		engine->at = (engine->at + 1) % engine->url.count;
 	}

@@ -1,10 +1,10 @@
 /*
  * state_engine: one connection to Valkey or Redis: a command, and its reply.
  *
- * It is made when it is first needed, kept, and made again. Of several addresses the first that
- * says it is the master is taken. Nothing waits longer than STEP for a connection or a reply, nor
- * longer than ENGINE_MS in all; and an engine that was too slow is left alone for a second.
- * Only lib/state_redis.c is its caller.
+ * It is made when it is first needed, kept, and made again. Of several addresses the one that says
+ * it is the master is taken, if it is the only one. Nothing waits longer than STEP for a connection
+ * or a reply, nor longer than ENGINE_MS in all; and an engine that was too slow is left alone for a
+ * second. Only lib/state_redis.c is its caller.
  */
 #ifndef POSTERN_STATE_ENGINE_H
 #define POSTERN_STATE_ENGINE_H
