@@ -150,8 +150,9 @@ session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_p
 	*seconds = 0;
 	if (!text_copy(token.user, sizeof(token.user), user) || !new_sid(token.sid))
 		return 500;
-	if (!state_begin_session(policy->state, token.sid, user, &token.auth_time, now,
-		TOKEN_CLOCK_SKEW, now + policy->config->session_ttl, log))
+	/* Ahead of now by a second at most: another machine's clock may be behind as it is. */
+	if (!state_begin_session(policy->state, token.sid, user, &token.auth_time, now, 1,
+		now + policy->config->session_ttl, log))
 		return 503;
 	return sign(out, seconds, policy, &token, hash, now) ? 0 : 500;
 }
@@ -312,7 +313,7 @@ over_at(const struct ending *ending, const struct token *token)
 	time_t last = ending->now + config->token_ttl;
 
 	if (ending->everywhere)
-		return ending->now + config->session_ttl;
+		return ending->now + TOKEN_CLOCK_SKEW + config->session_ttl;
 	return (token->expires > last ? token->expires : last) + config->token_ttl;
 }
 
@@ -335,8 +336,10 @@ end_one(struct ending *ending, const char *text)
 	    state_session(policy->state, token.sid, token.user, token.auth_time, ending->now, log);
 	if (verdict != STATE_OPEN)
 		return verdict == STATE_ENDED ? 0 : 503;
+	/* Some may have just begun on a machine whose clock is ahead. */
 	done = ending->everywhere
-	    ? state_end_user(policy->state, token.user, ending->now, over_at(ending, &token), log)
+	    ? state_end_user(policy->state, token.user, ending->now + TOKEN_CLOCK_SKEW,
+		  over_at(ending, &token), log)
 	    : state_end_session(policy->state, token.sid, ending->now, over_at(ending, &token),
 		  log);
 	if (!done)

@@ -7,8 +7,9 @@
  *	PREFIX:ended:SID	this session was ended
  *	PREFIX:begun:SID	this session began then, though its token says another time
  *
- * Where PREFIX:all is missing, nothing is known: it is set to now. What takes several keys is a
- * script, which goes along each time: the engine does it in one step.
+ * Where PREFIX:all is missing, nothing is known: it is set to STATE_SLACK after now, as a session
+ * that had been ended may have begun on a machine whose clock is ahead. What takes several keys is
+ * a script, which goes along each time: the engine does it in one step.
  */
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
@@ -75,7 +76,7 @@ static const char forgive_script[] =
 
 /* KEYS: all, and a user, of whom it tells until when all sessions were ended. */
 #define ENDED                                                                                      \
-	NUMBER "if not redis.call('GET', KEYS[1]) then redis.call('SET', KEYS[1], now) end "       \
+	NUMBER "if not redis.call('GET', KEYS[1]) then redis.call('SET', KEYS[1], now + 60) end "  \
 	       "local ended = math.max(number(KEYS[1]), number(KEYS[2])) "
 
 /* KEYS: and begun. ARGV: now, how far ahead it may be, the lifetime. The auth_time. */
@@ -315,7 +316,7 @@ found(struct redis *redis, time_t now, const struct log *log)
 
 	engine_begin(&command, "SET");
 	add_key(&command, redis, "all", "");
-	add_number(&command, now);
+	add_number(&command, now + STATE_SLACK);
 	engine_add(&command, "NX");
 	return ask_to_set(redis, &command, log);
 }

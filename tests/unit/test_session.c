@@ -540,7 +540,7 @@ test_all_tokens_are_ended(void **state)
 	assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, NOW, &log), 0);
 	for (int everywhere = 0; everywhere < 2; everywhere++) {
 		for (int way = 0; way < 2; way++) {
-			const time_t now = NOW + 10 * (1 + 2 * everywhere + way);
+			const time_t now = NOW + 100 * (1 + 2 * everywhere + way);
 
 			begin(one, way == 0 ? MINT_SECRET : MINT_PREVIOUS, "ada", now);
 			assert_int_equal(session_begin(bob, &seconds, &policy, "bob", HASH, now,
