@@ -119,6 +119,7 @@ BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev
 # openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
 TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
+	python3-cryptography php-cli php-phpseclib3 \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
 	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc redis-server redis-sentinel \
 	stunnel4 nftables iproute2 $(if $(shell command -v npm),,npm)
