@@ -116,7 +116,7 @@ class Load:
     def browser(self, hosts):
         """Goes on all the time, by pages and by the gate."""
         token = self._sign_in(hosts).token
-        for path in itertools.cycle(("/welcome", GATE)):
+        for path in itertools.cycle(("/welcome", GATE, GATE)):  # on either host, each
             yield (reply := self._ask(hosts, "GET", path, headers={**BROWSER, "Cookie": "token=" + token}))
             token = reply.token or token
 
@@ -134,6 +134,7 @@ class Load:
             for path in ("/welcome", GATE):
                 yield self._ask(hosts, "GET", path, headers=cookie(reply.token))
             yield self._ask(hosts, "POST", "/logout", {}, cookie(reply.token))
+            next(hosts)  # each host is in turn where one signs in
 
     def bearer(self, hosts):
         """Uses a token as long as it is good, and then gets another."""
