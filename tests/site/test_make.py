@@ -72,7 +72,7 @@ def test_the_example_of_an_environment_file(tmp_path):
     text = (ROOT / "deploy/postern.env").read_text()
     lines = re.findall(r"^#?(POSTERN_\w+)=(.*)$", text, re.M)
     assert len(lines) == len(known) and {name for name, _ in lines} == known
-    text = re.sub(r"^#(POSTERN_(?!SECRET|ORIGIN|PAGES|GROUPS))", r"\1", text, flags=re.M)
+    text = re.sub(r"^#(POSTERN_(?!SECRET|ORIGIN|PAGES|GROUPS|KEY|PUBLIC))", r"\1", text, flags=re.M)
     for name in ("users", "state"):
         text = text.replace(dict(lines)["POSTERN_" + name.upper()], str(tmp_path / name))
     write_private(tmp_path / "users", "")
