@@ -330,6 +330,20 @@ is_over(const time_t times[static TIMES], time_t auth_time)
 	    (ended >= auth_time && (times[BEGUN] < 0 || ended >= times[BEGUN]));
 }
 
+/* Ask; and where nothing is known, begin. False on a fault. */
+static bool
+look(time_t times[static TIMES], struct redis *redis, const char *sid, const char *user, time_t now,
+    const struct log *log)
+{
+	if (!read_times(times, redis, sid, user, log))
+		return false;
+	if (times[ALL] >= 0)
+		return true;
+	grace_forget(redis->open, sid);
+	return found(redis, now, log) && read_times(times, redis, sid, user, log) &&
+	    times[ALL] >= 0;
+}
+
 static enum state_verdict
 session(void *home, const char *sid, const char *user, time_t auth_time, time_t now,
     const struct log *log)
@@ -337,14 +351,8 @@ session(void *home, const char *sid, const char *user, time_t auth_time, time_t 
 	struct redis *redis = home;
 	const int64_t asked = engine_clock();
 	time_t times[TIMES];
-	bool known = read_times(times, redis, sid, user, log);
 
-	if (known && times[ALL] < 0) {
-		grace_forget(redis->open, sid);
-		known = found(redis, now, log) && read_times(times, redis, sid, user, log) &&
-		    times[ALL] >= 0;
-	}
-	if (!known)
+	if (!look(times, redis, sid, user, now, log))
 		return grace_has(redis->open, sid, asked - redis->grace) ? STATE_OPEN : STATE_FAULT;
 	if (is_over(times, auth_time)) {
 		grace_forget(redis->open, sid);

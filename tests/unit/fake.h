@@ -21,6 +21,7 @@ struct fake {
 	pid_t pid;
 	struct fake_answers {
 		char role[128], reply[256]; /* to ROLE, and to anything else */
+		char set[64], then[256];    /* to SET, if any, and to anything after that */
 		int delay;                  /* milliseconds before each byte */
 		bool hangs_up;              /* instead of the reply */
 		int connections, commands;  /* how many there were; ROLE is none */
@@ -60,7 +61,12 @@ fake_serve(int fd, struct fake_answers *answers)
 			answers->commands++;
 			if (answers->hangs_up)
 				return;
-			fake_send(fd, answers->reply, answers->delay);
+			if (strncmp(name, "SET", 3) != 0 || answers->set[0] == '\0') {
+				fake_send(fd, answers->reply, answers->delay);
+				continue;
+			}
+			fake_send(fd, answers->set, answers->delay);
+			memcpy(answers->reply, answers->then, sizeof(answers->reply));
 		}
 	}
 }

@@ -174,6 +174,39 @@ test_emptied(void **state)
 	}
 }
 
+/* Somebody else may be first to say since when all is new; whoever it is, what he says counts. */
+static void
+test_emptied_for_two(void **state)
+{
+	static const struct {
+		const char *name, *set, *then;
+		enum state_verdict want;
+	} cases[] = {
+		{ "we are first", "+OK\r\n", "*4\r\n$4\r\n1000\r\n$-1\r\n$-1\r\n$-1\r\n",
+		    STATE_OPEN },
+		{ "somebody else is", "$-1\r\n", "*4\r\n$4\r\n1000\r\n$-1\r\n$-1\r\n$-1\r\n",
+		    STATE_OPEN },
+		{ "his time counts", "$-1\r\n", "*4\r\n$10\r\n1000000000\r\n$-1\r\n$-1\r\n$-1\r\n",
+		    STATE_ENDED },
+		{ "it stays empty", "+OK\r\n", "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n", STATE_FAULT },
+		{ "it cannot be set", "-ERR no\r\n", "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n",
+		    STATE_FAULT },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct place place;
+		struct fake fake;
+
+		fake_start(&fake, *state, "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n");
+		snprintf(fake.answers->set, sizeof(fake.answers->set), "%s", cases[i].set);
+		snprintf(fake.answers->then, sizeof(fake.answers->then), "%s", cases[i].then);
+		open_at(&place, fake.url, 0);
+		CHECK(cases[i].name, verdict(&place, SID, NOW) == cases[i].want);
+		state_free(place.state);
+		fake_stop(&fake);
+	}
+}
+
 /* Another prefix, and another database, is another site. */
 static void
 test_sites_apart(void **state)
@@ -410,6 +443,8 @@ test_nonsense(void **state)
 		    "*5\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n", "no sense" },
 		{ "a number among them", CHECK_SESSION, FAKE_MASTER,
 		    "*4\r\n$1\r\n1\r\n:1\r\n$-1\r\n$-1\r\n", "no sense" },
+		{ "a word among them", CHECK_SESSION, FAKE_MASTER,
+		    "*4\r\n$1\r\n1\r\n+1\r\n$-1\r\n$-1\r\n", "no sense" },
 		{ "a NUL in one", CHECK_SESSION, FAKE_MASTER,
 		    "*4\r\n$2\r\n1x\r\n$-1\r\n$-1\r\n$-1\r\n", "no sense" },
 		{ "an error", COUNT_TRY, FAKE_MASTER, "-ERR \"it\" broke\\\r\n",
@@ -798,6 +833,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lifetimes),
 		cmocka_unit_test(test_emptied),
+		cmocka_unit_test(test_emptied_for_two),
 		cmocka_unit_test(test_sites_apart),
 		cmocka_unit_test(test_strange_entries),
 		cmocka_unit_test(test_closed_while_idle),
