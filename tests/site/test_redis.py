@@ -1,0 +1,411 @@
+"""The state with a real redis-server: shared, emptied, stopped, behind a password and TLS."""
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+import fcgi
+from conftest import BROWSER, PLAIN, PROGRAMS, SECRET, free_port, hashed, wait_until, write_settings
+from guarded import Lighttpd
+from redis import Redis
+from secrets_seen import SEEN
+from test_make import make
+from test_settings import check, edit
+# The counting is the same as in a folder: these find another `env` here.
+from test_throttle import (  # noqa: F401
+    login, test_a_browser_that_signed_in_before_is_counted_by_itself,
+    test_a_neighbour_of_the_same_64_bits_is_the_same_client,
+    test_a_success_forgives_the_tries_before_it, test_after_a_quiet_time_all_is_as_new,
+    test_an_account_of_ones_own_does_not_wipe_the_slate, test_of_fifty_at_once_five_are_hashed,
+    test_the_clock_goes_back_and_forth, test_the_owners_sign_in_reopens_nothing_for_others,
+    test_thirty_names_from_one_address)
+
+PASSWORD = "w/rd@of:the%engine"  # in a URL it has to be encoded
+ENCODED = "w%2Frd%40of%3Athe%25engine"
+FIELDS = {"username": "admin", "password": "password"}
+COMMANDS = ["eval", "get", "set", "mget", "role", "select"]
+TLS = pathlib.Path("/usr/include/hiredis/hiredis_ssl.h").exists()
+
+
+@pytest.fixture
+def start_redis(tmp_path_factory):
+    """Start engines; all are stopped at the end."""
+    running = []
+
+    def start(*options):
+        running.append(Redis(tmp_path_factory.mktemp("redis"), *options))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.process.send_signal(signal.SIGCONT)
+        one.stop()
+
+
+@pytest.fixture
+def redis(start_redis):
+    return start_redis()
+
+
+@pytest.fixture
+def env(tmp_path, redis):
+    """What the tests of test_throttle stand on."""
+    env = write_settings(tmp_path, POSTERN_STATE=redis.url)
+    with open(tmp_path / "users", "a") as users:
+        users.write("mallory:%s\n" % hashed("password"))
+    return env
+
+
+class Pair:
+    """login.fcgi and welcome.fcgi, one process each, with one state."""
+
+    def __init__(self, folder, url, **settings):
+        env = write_settings(folder, POSTERN_STATE=url, **settings)
+        self.login = fcgi.Worker(folder, env)
+        self.welcome = fcgi.Worker(folder, env, "welcome.fcgi")
+        self.heard = len(SEEN.overheard)
+
+    def sign_in(self):
+        return self.login.post("/login", FIELDS)
+
+    def sign_out(self, token, **fields):
+        return self.login.post("/logout", fields, "token=" + token).status
+
+    def look(self, token):
+        return self.welcome.fetch(HTTP_COOKIE="token=" + token).status
+
+    def gate(self, token):
+        return self.welcome.authorize(HTTP_COOKIE="token=" + token).status
+
+    def events(self):
+        """Lines about the state since the last time."""
+        said = b"".join(SEEN.overheard[self.heard:]).decode()
+        self.heard = len(SEEN.overheard)
+        return [line for line in said.splitlines() if "event=state" in line]
+
+    def stop(self):
+        self.login.stop()
+        self.welcome.stop()
+
+
+@pytest.fixture
+def start_pair(tmp_path_factory):
+    running = []
+
+    def start(url, **settings):
+        running.append(Pair(tmp_path_factory.mktemp("pair"), url, **settings))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+# -- the same meaning as in a folder ----------------------------------------------------------
+
+def test_a_site_with_lighttpd(redis):
+    """Signed in on all workers, signed out on all, and at the gate."""
+    site = Lighttpd(programs=PROGRAMS, POSTERN_STATE=redis.url)
+    try:
+        first, second = site.sign_in(), site.sign_in()
+        other = site.sign_in("grace-hopper", "pass%26word%3D1%2B1%2520%C3%A9")
+        for cookie in (first, second, other):
+            for _ in range(4):
+                assert site.get("/private/file.txt", {"Cookie": cookie}).text == "the file\n"
+        assert site.post("/logout", {}, {"Cookie": first}).status == 200
+        for _ in range(4):
+            assert site.get("/private/file.txt", {"Cookie": first}).status == 401
+            assert site.get("/welcome", {"Cookie": first}).status == 400
+            assert site.get("/welcome", {"Cookie": second}).status == 200
+        assert site.post("/logout", {"everywhere": "1"}, {"Cookie": second}).status == 200
+        for _ in range(4):
+            assert site.get("/private/file.txt", {"Cookie": second}).status == 401
+            assert site.get("/welcome", {"Cookie": other}).status == 200
+        assert site.get("/welcome", {"Cookie": site.sign_in()}).status == 200
+        keys = redis.ask("KEYS", "*").split()
+        assert keys and all(key.startswith("postern:") for key in keys)
+        assert not (site.folder / "settings/state/ended").exists()
+    finally:
+        site.stop()
+
+
+def test_a_browser_may_sign_out_everywhere(redis, start_pair):
+    page = start_pair(redis.url).login.fetch(path="/logout", HTTP_ACCEPT=BROWSER["Accept"])
+    assert 'name="everywhere" value="1" >' in page.text
+
+
+@pytest.mark.parametrize("where", ["unix", "127.0.0.1", "[::1]", "a database", "two addresses"])
+def test_where_it_may_be(redis, start_pair, where):
+    url = {"unix": redis.unix, "127.0.0.1": redis.url, "[::1]": "redis://[::1]:%d" % redis.port,
+           "a database": redis.url + "/7",
+           "two addresses": "redis://127.0.0.1:%d,127.0.0.1:%d" % (free_port(), redis.port)}[where]
+    pair = start_pair(url)
+    token = pair.sign_in().cookie()
+    assert pair.look(token) == 200 and pair.sign_out(token) == 200
+    assert pair.look(token) == 400 and pair.gate(token) == 401
+    assert redis.ask("-n", 7 if where == "a database" else 0, "DBSIZE") != "0"
+    assert pair.events() == []
+
+
+@pytest.mark.parametrize("apart", ["databases", "issuers"])
+def test_two_sites_do_not_see_each_other(redis, start_pair, apart):
+    if apart == "databases":
+        one, two = start_pair(redis.url + "/1"), start_pair(redis.url + "/2")
+    else:
+        one = start_pair(redis.url, POSTERN_ISSUER="https://one.example")
+        two = start_pair(redis.url, POSTERN_ISSUER="https://two.example")
+    token = two.sign_in().cookie()
+    wrong = [one.login.post("/login", {**FIELDS, "password": "x"}, REMOTE_ADDR="192.0.2.1").status
+             for _ in range(6)]
+    assert wrong == [401] * 5 + [429]
+    assert two.login.post("/login", FIELDS, REMOTE_ADDR="192.0.2.1").status == 200
+    mine = one.sign_in().cookie()
+    assert one.sign_out(mine, everywhere="1") == 200
+    assert two.look(token) == 200 and one.look(mine) == 400
+
+
+def test_another_site_with_the_same_engine_shares_all(redis, start_pair):
+    one, two = start_pair(redis.url), start_pair(redis.unix)
+    token = one.sign_in().cookie()
+    assert two.look(token) == 200 and two.sign_out(token) == 200
+    assert one.look(token) == 400
+
+
+# -- when things break ---------------------------------------------------------------------------
+
+def test_restarted_empty_it_signs_everybody_out(redis, start_pair):
+    pair = start_pair(redis.url)
+    token, ended = pair.sign_in().cookie(), pair.sign_in().cookie()
+    assert pair.sign_out(ended) == 200
+    redis.stop()
+    redis.start()
+    assert pair.look(ended) == 400 and pair.look(token) == 400 and pair.gate(token) == 401
+    assert pair.look(pair.sign_in().cookie()) == 200
+    assert pair.events() == []
+
+
+@pytest.mark.parametrize("how", ["stopped", "hanging"])
+def test_while_it_is_away_nobody_passes(redis, start_pair, how):
+    pair = start_pair(redis.url)
+    token = pair.sign_in().cookie()
+    assert pair.look(token) == 200
+    if how == "stopped":
+        redis.stop()
+        reason = "Connection refused"
+    else:
+        redis.process.send_signal(signal.SIGSTOP)
+        reason = "no answer in time"
+    begun = time.monotonic()
+    for _ in range(5):
+        for ask in (lambda: pair.sign_in().status, lambda: pair.sign_out(token),
+                    lambda: pair.look(token), lambda: pair.gate(token)):
+            last = time.monotonic()
+            assert ask() == 503
+            assert time.monotonic() - last < 1
+    assert time.monotonic() - begun < 5
+    line = 'postern: event=state address=127.0.0.1:%d reason="%s"' % (redis.port, reason)
+    assert pair.events() == [line] * 2  # one a process
+    if how == "stopped":
+        redis.start()
+    else:
+        redis.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: pair.look(token) != 503)
+    assert pair.look(token) == (400 if how == "stopped" else 200)
+    wait_until(lambda: pair.sign_in().status == 200)
+    assert pair.events() == [line.replace(reason, "it answers again")] * 2
+
+
+def test_a_connection_that_was_cut_is_made_again(redis, start_pair):
+    pair = start_pair(redis.url)
+    token = pair.sign_in().cookie()
+    for _ in range(3):
+        redis.ask("CLIENT", "KILL", "TYPE", "normal")
+        assert pair.look(token) == 200 and pair.sign_in().status == 200
+    assert pair.events() == []
+
+
+def test_grace(redis, start_pair):
+    pair = start_pair(redis.url, POSTERN_STATE_GRACE="3")
+    seen, unseen, ended = (pair.sign_in().cookie() for _ in range(3))
+    assert pair.look(seen) == 200 and pair.look(ended) == 200
+    assert pair.sign_out(ended) == 200 and pair.look(ended) == 400
+    assert pair.look(seen) == 200
+    begun = time.monotonic()
+    redis.stop()
+    assert pair.look(seen) == 200 and pair.gate(seen) == 200
+    assert pair.look(unseen) == 503 and pair.look(ended) == 503
+    assert pair.sign_in().status == 503 and pair.sign_out(seen) == 503
+    wait_until(lambda: pair.look(seen) == 503)
+    assert 2.5 < time.monotonic() - begun < 4
+    redis.start()
+    assert pair.look(seen) == 400
+
+
+# -- passwords, rights, TLS ------------------------------------------------------------------------
+
+@pytest.mark.parametrize("given, status", [(":%s@" % ENCODED, 200), ("default:%s@" % ENCODED, 200),
+                                           ("", 503), (":a-wrong-password@", 503),
+                                           ("ada:%s@" % ENCODED, 503)])
+def test_a_password(start_redis, start_pair, given, status):
+    redis = start_redis("--requirepass", PASSWORD)
+    SEEN.keep(PASSWORD), SEEN.keep(ENCODED), SEEN.keep("a-wrong-password")
+    for url in ("redis://%s127.0.0.1:%d" % (given, redis.port),
+                "unix:%s%s" % ("//" + given if given else "", redis.socket)):
+        pair = start_pair(url)
+        assert pair.sign_in().status == status
+        events = pair.events()
+        assert len(events) == (status == 503)
+        assert all("NOAUTH" in line or 'reason="AUTH: WRONGPASS"' in line for line in events)
+
+
+def with_rights(redis, start_pair, commands=COMMANDS, keys="~postern:*", **settings):
+    redis.ask("ACL", "SETUSER", "postern", "reset", "on", ">" + PASSWORD, keys,
+              *("+" + command for command in commands))
+    return start_pair("redis://postern:%s@127.0.0.1:%d/1" % (ENCODED, redis.port), **settings)
+
+
+def everything(pair):
+    """The statuses of signing in, checking, signing out and signing out everywhere."""
+    token, other = pair.sign_in().cookie(), pair.sign_in().cookie()
+    if token is None:
+        return None
+    return (pair.look(token), pair.sign_out(token), pair.look(token), pair.look(other),
+            pair.sign_out(other, everywhere="1"), pair.look(other))
+
+
+def test_six_commands_and_one_pattern_are_enough(redis, start_pair):
+    pair = with_rights(redis, start_pair)
+    assert everything(pair) == (200, 200, 400, 200, 200, 400)
+    wrong = [pair.login.post("/login", {**FIELDS, "password": "x"}).status for _ in range(6)]
+    assert wrong[0] == 401 and wrong[5] == 429
+    assert pair.events() == []
+
+
+@pytest.mark.parametrize("missing", COMMANDS)
+def test_each_of_the_six_is_needed(redis, start_pair, missing):
+    pair = with_rights(redis, start_pair, [c for c in COMMANDS if c != missing])
+    assert everything(pair) != (200, 200, 400, 200, 200, 400)
+    assert "'%s' command" % missing in pair.events()[0]
+
+
+def test_keys_of_another_pattern_are_not_ours(redis, start_pair):
+    pair = with_rights(redis, start_pair, keys="~other:*")
+    assert everything(pair) is None and "NOPERM" in pair.events()[0]
+    pair = with_rights(redis, start_pair, keys="~other:*", POSTERN_ISSUER="other")
+    assert everything(pair) == (200, 200, 400, 200, 200, 400)
+
+
+@pytest.fixture
+def certificates(tmp_path):
+    """An authority, and a certificate that it gave to 127.0.0.1; the folder."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+    for name in ("ca", "stranger"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key", "-out",
+                name + ".pem", "-subj", "/CN=" + name)
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr",
+            "-subj", "/CN=engine", "-addext", "subjectAltName=IP:127.0.0.1")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+            "-CAcreateserial", "-out", "server.pem", "-copy_extensions", "copy")
+    return tmp_path
+
+
+def tls_options(folder, port):
+    return ("--tls-port", str(port), "--tls-cert-file", folder / "server.pem", "--tls-key-file",
+            folder / "server.key", "--tls-ca-cert-file", folder / "ca.pem", "--tls-auth-clients", "no")
+
+
+@pytest.mark.parametrize("authority, status", [("ca.pem", 200), ("stranger.pem", 503)])
+def test_tls_through_stunnel(start_redis, start_pair, certificates, authority, status):
+    tls_port, port = free_port(), free_port()
+    redis = start_redis(*tls_options(certificates, tls_port), "--requirepass", PASSWORD)
+    (certificates / "stunnel.conf").write_text(
+        "foreground = yes\npid =\nsyslog = no\n[redis]\nclient = yes\naccept = 127.0.0.1:%d\n"
+        "connect = 127.0.0.1:%d\nverifyChain = yes\ncheckIP = 127.0.0.1\nCAfile = %s\n"
+        % (port, tls_port, certificates / authority))
+    with open(certificates / "stunnel.log", "ab") as log:
+        stunnel = subprocess.Popen(["stunnel4", certificates / "stunnel.conf"], stdout=log, stderr=log)
+    try:
+        said = certificates / "stunnel.log"
+        wait_until(lambda: stunnel.poll() is None and "Configuration successful" in said.read_text())
+        pair = start_pair("redis://:%s@127.0.0.1:%d" % (ENCODED, port))
+        assert pair.sign_in().status == status
+        assert len(pair.events()) == (status == 503)
+        assert redis.ask("DBSIZE", password=PASSWORD) == ("0" if status == 503 else "4")
+    finally:
+        stunnel.terminate()
+        stunnel.wait(30)
+
+
+@pytest.mark.skipif(TLS, reason="the hiredis of this system has TLS")
+def test_without_tls_stunnel_is_named(tmp_path):
+    env = write_settings(tmp_path, POSTERN_STATE="rediss://127.0.0.1")
+    for program in ("login.fcgi", "welcome.fcgi"):
+        status, said = check(env, program)
+        assert status == 78 and "POSTERN_STATE is for TLS" in said and "run stunnel" in said
+
+
+# -- settings ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("url, words", [
+    ("redis://localhost", "names are not looked up"),
+    ("redis://redis.example:6379", "names are not looked up"),
+    ("redis://postern:hidden-word@redis.example", "names are not looked up"),
+    ("redis://hidden-word@127.0.0.1", "has no password"),
+    ("redis://postern:hidden@word-hidden@127.0.0.1", "write %40"),
+    ("redis://postern:hidden/word-hidden@127.0.0.1", "write %2F"),
+    ("redis://:hidden-word@127.0.0.1:x", "has a port"),
+    ("redis://127.0.0.1/x", "number of a database"),
+    ("redis:127.0.0.1", "is not like redis://"),
+    ("unix:redis.sock", "not absolute"),
+    ("valkey://127.0.0.1", "is not an absolute path"),
+])
+def test_a_wrong_url_is_named(tmp_path, url, words):
+    env = write_settings(tmp_path, POSTERN_STATE=url)
+    for program in ("login.fcgi", "welcome.fcgi"):
+        status, said = check(env, program)
+        assert status == 78 and said.count("\n") == 1, said
+        assert "POSTERN_STATE " in said and words in said and "hidden" not in said, said
+
+
+@pytest.mark.parametrize("seconds, right", [("0", True), ("1", True), ("99999999", True), ("-1", False),
+                                            ("1m", False), ("100000000", False), ("1.5", False)])
+def test_seconds_of_grace(tmp_path, seconds, right):
+    env = write_settings(tmp_path, POSTERN_STATE_GRACE=seconds)
+    status, said = check(env)
+    assert status == (0 if right else 78)
+    assert right or "POSTERN_STATE_GRACE is not a number of seconds from 0 to 99999999" in said
+
+
+def test_a_right_url_needs_no_engine(tmp_path):
+    """Whether one answers is not a setting: it may come later."""
+    env = write_settings(tmp_path, POSTERN_STATE="redis://127.0.0.1:%d" % free_port())
+    assert check(env) == (0, "")
+    edit(env, "POSTERN_STATE", "unix:%s" % (tmp_path / "later"))
+    assert check(env) == (0, "")
+
+
+def test_built_without_hiredis(tmp_path):
+    built = make("BUILD=%s" % tmp_path, "BIN=%s/bin" % tmp_path, "WITHOUT_REDIS=1", "CFLAGS=-O1 -Werror",
+                 "-j2")
+    assert built.returncode == 0, built.stdout
+    env = write_settings(tmp_path / "settings", POSTERN_STATE="redis://127.0.0.1")
+    for program in ("login.fcgi", "welcome.fcgi"):
+        status, said = check(env, program)
+        assert (status, said) == (0, "")
+        done = subprocess.run([tmp_path / "bin" / program, "--check"], stdin=subprocess.DEVNULL,
+                              env={"POSTERN_ENV": str(env)}, capture_output=True, text=True)
+        assert done.returncode == 78 and "built without" in done.stderr
+        needs = subprocess.run(["ldd", tmp_path / "bin" / program], stdout=subprocess.PIPE, text=True)
+        assert "liblmdb" in needs.stdout and "hiredis" not in needs.stdout
+    needs = subprocess.run(["ldd", PLAIN / "login.fcgi"], stdout=subprocess.PIPE, text=True)
+    assert "libhiredis" in needs.stdout
+
+
+def test_a_folder_is_as_good_as_before(tmp_path):
+    env = write_settings(tmp_path, POSTERN_STATE_GRACE="10")
+    assert check(env) == (0, "") and SECRET not in check(env)[1]
