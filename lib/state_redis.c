@@ -8,8 +8,9 @@
  *	PREFIX:begun:SID	this session began then, though its token says another time
  *
  * Where PREFIX:all is missing, nothing is known: it is set to STATE_SLACK after now, as a session
- * that had been ended may have begun on a machine whose clock is ahead. What takes several keys is
- * a script, which goes along each time: the engine does it in one step.
+ * that had been ended may have begun on a machine whose clock is ahead. Who signs in meanwhile is
+ * in PREFIX:begun. What takes several keys is a script, which goes along each time: the engine does
+ * it in one step.
  */
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
@@ -308,7 +309,7 @@ read_times(time_t times[static TIMES], struct redis *redis, const char *sid, con
 	return true;
 }
 
-/* Nothing is known: whatever began until now is ended, unless somebody else has just said so. */
+/* Nothing is known: whatever has begun is ended, unless somebody else has just said so. */
 static bool
 found(struct redis *redis, time_t now, const struct log *log)
 {

@@ -30,5 +30,6 @@ class Redis:
     def ask(self, *words, password=""):
         """What redis-cli prints; an error of the server's is one here."""
         return subprocess.run(["redis-cli", "-e", "-s", self.socket, *map(str, words)], check=True,
-                              env={**os.environ, "REDISCLI_AUTH": password}, text=True,
+                              env={**os.environ, **({"REDISCLI_AUTH": password} if password else {})},
+                              text=True,
                               stdout=subprocess.PIPE).stdout.strip()

@@ -287,7 +287,9 @@ def test_six_commands_and_one_pattern_are_enough(redis, start_pair):
 def test_each_of_the_six_is_needed(redis, start_pair, missing):
     pair = with_rights(redis, start_pair, [c for c in COMMANDS if c != missing])
     assert everything(pair) != (200, 200, 400, 200, 200, 400)
-    assert "'%s' command" % missing in pair.events()[0]
+    # Of what a script does the engine says which script, but not what.
+    said = "executing the script" if missing in ("get", "set") else "'%s' command" % missing
+    assert said in pair.events()[0]
 
 
 def test_keys_of_another_pattern_are_not_ours(redis, start_pair):
@@ -335,7 +337,7 @@ def test_tls_through_stunnel(start_redis, start_pair, certificates, authority, s
         pair = start_pair("redis://:%s@127.0.0.1:%d" % (ENCODED, port))
         assert pair.sign_in().status == status
         assert len(pair.events()) == (status == 503)
-        assert redis.ask("DBSIZE", password=PASSWORD) == ("0" if status == 503 else "4")
+        assert (redis.ask("DBSIZE", password=PASSWORD) == "0") == (status == 503)
     finally:
         stunnel.terminate()
         stunnel.wait(30)

@@ -166,10 +166,17 @@ test_emptied(void **state)
 		assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
 		server_do(&server, "FLUSHALL");
 		assert_int_equal(does(&place, verb), verb != CHECK_SESSION);
+		assert_int_equal(verdict(&place, "old", NOW), STATE_ENDED);
 		/* Nor one that began where the clock is ahead. */
-		assert_int_equal(verdict(&place, SID, NOW + SLACK), STATE_ENDED);
-		assert_int_equal(verdict(&place, SID, NOW + SLACK + 1), STATE_OPEN);
+		assert_int_equal(verdict(&place, "old", NOW + SLACK), STATE_ENDED);
+		assert_int_equal(verdict(&place, "old", NOW + SLACK + 1), STATE_OPEN);
 		assert_int_equal(server_do(&server, "TTL postern:all"), -1);
+		assert_true(does(&place, BEGIN));
+		assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
+		assert_true(state_end_user(place.state, "ada", NOW, UNTIL, &place.log));
+		assert_int_equal(verdict(&place, SID, NOW), STATE_ENDED);
+		assert_true(does(&place, BEGIN));
+		assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
 		finish(&place);
 	}
 }
@@ -215,6 +222,7 @@ test_sites_apart(void **state)
 
 	(void)state;
 	begin(&places[0], 0);
+	server_do(&server, "SET other:all %d", NOW);
 	places[1].log = unit_log(&places[1].caught);
 	places[1].state = state_new(server.url, "other", 0);
 	for (int i = 0; i < 5; i++)
