@@ -54,12 +54,10 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -DSTATE_REDIS=$(REDIS) -DSTATE_TLS=$(TLS)
 PIE := -pie
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(PIE) -Wl,-z,relro,-z,now $(SANS)
 LIBS := -lfcgi -ljwt -ljson-c -llmdb -lnettle -lcrypto -lcrypt $(if $(filter 1,$(REDIS)),-lhiredis) \
-	$(if $(filter 1,$(TLS)),-lhiredis_ssl -lssl)
+	$(if $(filter 1,$(TLS)),-lhiredis_ssl -lssl -lcrypto)
 
 LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
-ifneq ($(REDIS),1)
-LIB := $(filter-out %/state_redis.o %/state_engine.o,$(LIB))
-endif
+LIB := $(filter-out $(if $(filter 0,$(REDIS)),%/state_redis.o %/state_engine.o) $(if $(filter 0,$(TLS)),%/state_tls.o),$(LIB))
 PAGES := $(patsubst src/%,$(BUILD)/%.inc,$(wildcard src/pages/*))
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 HARNESSES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "secret.h"
+#include "state_tls.h"
 #include "text.h"
 
 /* Milliseconds. */
@@ -243,6 +244,51 @@ greet(struct engine *engine, int64_t until)
 	    (url->database < 0 || is_done(engine, "SELECT", until)) && is_master(engine, until);
 }
 
+#if STATE_TLS
+/* Wait for these events of poll(2). */
+static bool
+wait_for(struct engine *engine, short events, int64_t until)
+{
+	struct pollfd fd = { engine->context->fd, events, 0 };
+	int64_t left = until - engine_clock();
+
+	if (left > 0 && poll(&fd, 1, (int)left) != 0)
+		return true;
+	engine->late = true;
+	return fail(engine, "no answer in time");
+}
+
+/* Go over to TLS. */
+static bool
+secure(struct engine *engine, int64_t until)
+{
+	const char *why = "out of memory";
+	struct ssl_st *tls = NULL;
+	int events = -1;
+
+	if (!wait_for(engine, POLLOUT, until))
+		return false;
+	if (engine->trusted == NULL)
+		engine->trusted = tls_new();
+	if (engine->trusted != NULL)
+		tls = tls_begin(engine->context, engine->trusted,
+		    engine->url.addresses[engine->at].host);
+	if (engine->context->err != 0)
+		why = engine->context->errstr;
+	while (tls != NULL && (events = tls_step(tls, &why)) > 0)
+		if (!wait_for(engine, (short)events, until))
+			return false;
+	return events == 0 || fail(engine, why);
+}
+#else
+static bool
+secure(struct engine *engine, int64_t until)
+{
+	(void)until;
+	return fail(engine, "there is no TLS");
+}
+#endif
+
 static bool
 dial(struct engine *engine)
 {
@@ -255,7 +301,7 @@ dial(struct engine *engine)
 		return fail(engine, "out of memory");
 	if (engine->context->err != 0)
 		return fail(engine, engine->context->errstr);
-	return greet(engine, until);
+	return (!engine->url.tls || secure(engine, until)) && greet(engine, until);
 }
 
 /*
@@ -350,6 +396,9 @@ engine_ask(struct engine *engine, const struct engine_command *command,
 
 	engine->late = engine->unsure = false;
 	engine->deadline = now + ENGINE_MS;
+#if STATE_TLS
+	tls_forget_errors();
+#endif
 	if (command->wrong)
 		fail(engine, "a name is too long");
 	else if (now >= engine->alone)
@@ -373,5 +422,8 @@ void
 engine_close(struct engine *engine)
 {
 	hang_up(engine);
+#if STATE_TLS
+	tls_forget(engine->trusted);
+#endif
 	secret_wipe(&engine->url, sizeof(engine->url));
 }

@@ -17,6 +17,7 @@
 #include "state_url.h"
 
 struct redisReply;
+struct ssl_ctx_st;
 
 enum {
 	ENGINE_MS = 500, /* what one engine_ask() may take */
@@ -36,6 +37,7 @@ struct engine_command {
 struct engine {
 	struct state_url url;
 	struct redisContext *context; /* NULL: there is no connection */
+	struct ssl_ctx_st *trusted;   /* NULL before the first one over TLS */
 	size_t at;                    /* whose connection it is, or who is asked next */
 	/* Milliseconds of engine_clock(): when this command is over, until when nobody is asked,
 	   when the other end last said that it is the master. */

@@ -1,5 +1,4 @@
 """The state with a real redis-server: shared, emptied, stopped, behind a password and TLS."""
-import pathlib
 import signal
 import subprocess
 import time
@@ -26,7 +25,6 @@ PASSWORD = "w/rd@of:the%engine"  # in a URL it has to be encoded
 ENCODED = "w%2Frd%40of%3Athe%25engine"
 FIELDS = {"username": "admin", "password": "password"}
 COMMANDS = ["eval", "get", "set", "mget", "role", "select"]
-TLS = pathlib.Path("/usr/include/hiredis/hiredis_ssl.h").exists()
 
 
 @pytest.fixture
@@ -61,10 +59,10 @@ def env(tmp_path, redis):
 class Pair:
     """login.fcgi and welcome.fcgi, one process each, with one state."""
 
-    def __init__(self, folder, url, **settings):
+    def __init__(self, folder, url, environment=None, **settings):
         env = write_settings(folder, POSTERN_STATE=url, **settings)
-        self.login = fcgi.Worker(folder, env)
-        self.welcome = fcgi.Worker(folder, env, "welcome.fcgi")
+        self.login = fcgi.Worker(folder, env, environment=environment)
+        self.welcome = fcgi.Worker(folder, env, "welcome.fcgi", environment=environment)
         self.heard = len(SEEN.overheard)
 
     def sign_in(self):
@@ -94,8 +92,8 @@ class Pair:
 def start_pair(tmp_path_factory):
     running = []
 
-    def start(url, **settings):
-        running.append(Pair(tmp_path_factory.mktemp("pair"), url, **settings))
+    def start(*arguments, **settings):
+        running.append(Pair(tmp_path_factory.mktemp("pair"), *arguments, **settings))
         return running[-1]
 
     yield start
@@ -301,7 +299,7 @@ def test_keys_of_another_pattern_are_not_ours(redis, start_pair):
 
 @pytest.fixture
 def certificates(tmp_path):
-    """An authority, and a certificate that it gave to 127.0.0.1; the folder."""
+    """An authority, and certificates that it gave to two addresses; the folder."""
     def openssl(*words):
         subprocess.run(["openssl", *words], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
@@ -309,16 +307,18 @@ def certificates(tmp_path):
     for name in ("ca", "stranger"):
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key", "-out",
                 name + ".pem", "-subj", "/CN=" + name)
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "server.key", "-out", "server.csr",
-            "-subj", "/CN=engine", "-addext", "subjectAltName=IP:127.0.0.1")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-CAcreateserial", "-out", "server.pem", "-copy_extensions", "copy")
+    for address in ("127.0.0.1", "127.0.0.2"):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", address + ".key", "-out",
+                "request", "-subj", "/CN=engine", "-addext", "subjectAltName=IP:" + address)
+        openssl("x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-out", address + ".pem", "-copy_extensions", "copy")
     return tmp_path
 
 
-def tls_options(folder, port):
-    return ("--tls-port", str(port), "--tls-cert-file", folder / "server.pem", "--tls-key-file",
-            folder / "server.key", "--tls-ca-cert-file", folder / "ca.pem", "--tls-auth-clients", "no")
+def tls_options(folder, port, certified="127.0.0.1"):
+    return ("--tls-port", str(port), "--tls-cert-file", folder / (certified + ".pem"),
+            "--tls-key-file", folder / (certified + ".key"), "--tls-ca-cert-file", folder / "ca.pem",
+            "--tls-auth-clients", "no")
 
 
 @pytest.mark.parametrize("authority, status", [("ca.pem", 200), ("stranger.pem", 503)])
@@ -343,12 +343,30 @@ def test_tls_through_stunnel(start_redis, start_pair, certificates, authority, s
         stunnel.wait(30)
 
 
-@pytest.mark.skipif(TLS, reason="the hiredis of this system has TLS")
-def test_without_tls_stunnel_is_named(tmp_path):
-    env = write_settings(tmp_path, POSTERN_STATE="rediss://127.0.0.1")
-    for program in ("login.fcgi", "welcome.fcgi"):
-        status, said = check(env, program)
-        assert status == 78 and "POSTERN_STATE is for TLS" in said and "run stunnel" in said
+@pytest.mark.parametrize("authority, certified, reason", [
+    ("ca.pem", "127.0.0.1", None), ("stranger.pem", "127.0.0.1", "certificate"),
+    ("ca.pem", "127.0.0.2", "IP address mismatch")])
+def test_tls_of_its_own(start_redis, start_pair, tmp_path, certificates, authority, certified, reason):
+    """Where hiredis has it; where it has not, stunnel is named."""
+    port = free_port()
+    redis = start_redis(*tls_options(certificates, port, certified), "--requirepass", PASSWORD)
+    url = "rediss://:%s@127.0.0.1:%d" % (ENCODED, port)
+    status, said = check(write_settings(tmp_path / "settings", POSTERN_STATE=url))
+    if status == 78:
+        assert "POSTERN_STATE is for TLS" in said and "run stunnel" in said
+        return
+    pair = start_pair(url, {"SSL_CERT_FILE": str(certificates / authority)})
+    assert pair.sign_in().status == (200 if reason is None else 503)
+    assert reason is None or reason in "".join(pair.events())
+    if reason is None:
+        assert everything(pair) == (200, 200, 400, 200, 200, 400)
+        redis.stop()
+        assert pair.sign_in().status == 503
+        redis.start()
+        assert everything(pair) == (200, 200, 400, 200, 200, 400)
+        redis.process.send_signal(signal.SIGSTOP)
+        begun = time.monotonic()
+        assert pair.sign_in().status == 503 and time.monotonic() - begun < 1
 
 
 # -- settings ----------------------------------------------------------------------------------------

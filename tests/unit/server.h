@@ -78,8 +78,8 @@ server_make(struct server *server)
 	*server = (struct server){ .context = NULL };
 	assert_int_equal(unit_make_memory_folder(&folder), 0);
 	memcpy(server->folder, folder, UNIT_PATH_SIZE);
-	unit_path(server->socket, server->folder, "socket");
-	snprintf(server->url, sizeof(server->url), "unix:%s", server->socket);
+	unit_path(server->socket, folder, "socket");
+	snprintf(server->url, sizeof(server->url), "unix:%s/socket", (char *)folder);
 	free(folder);
 }
 
