@@ -272,9 +272,7 @@ secure(struct engine *engine, int64_t until)
 		engine->trusted = tls_new();
 	if (engine->trusted != NULL)
 		tls = tls_begin(engine->context, engine->trusted,
-		    engine->url.addresses[engine->at].host);
-	if (engine->context->err != 0)
-		why = engine->context->errstr;
+		    engine->url.addresses[engine->at].host, &why);
 	while (tls != NULL && (events = tls_step(tls, &why)) > 0)
 		if (!wait_for(engine, (short)events, until))
 			return false;

@@ -20,10 +20,10 @@ void tls_forget(struct ssl_ctx_st *trusted);
 
 /*
  * Begin on a connection that is made. It owns what is returned, which tls_step() takes; NULL on
- * a fault.
+ * a fault, and `why` says why.
  */
 struct ssl_st *tls_begin(struct redisContext *context, struct ssl_ctx_st *trusted,
-    const char *address);
+    const char *address, const char **why);
 
 /* Go on. 0: it is done; else for which events of poll(2) to wait; or -1, and `why` says why. */
 int tls_step(struct ssl_st *tls, const char **why);
