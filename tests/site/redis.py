@@ -29,7 +29,6 @@ class Redis:
 
     def ask(self, *words, password=""):
         """What redis-cli prints; an error of the server's is one here."""
+        environment = {**os.environ, **({"REDISCLI_AUTH": password} if password else {})}
         return subprocess.run(["redis-cli", "-e", "-s", self.socket, *map(str, words)], check=True,
-                              env={**os.environ, **({"REDISCLI_AUTH": password} if password else {})},
-                              text=True,
-                              stdout=subprocess.PIPE).stdout.strip()
+                              env=environment, text=True, stdout=subprocess.PIPE).stdout.strip()

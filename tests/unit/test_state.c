@@ -39,7 +39,6 @@ empty(const char *folder)
 
 	if (folder[0] != '/') {
 		server_do(&server, "FLUSHALL");
-		server_do(&server, "SET postern:all %d", FOUNDED);
 		return;
 	}
 	for (size_t i = 0; i < COUNT(files); i++) {

@@ -634,6 +634,41 @@ test_master_and_replica(void **state)
 	}
 }
 
+/* Where two say that they are the master, nobody can tell which one knows what was ended. */
+static void
+test_two_masters(void **state)
+{
+	struct server servers[2];
+	struct place place;
+	char url[512], text[2][16];
+	int ports[2];
+	long long end;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		snprintf(text[i], sizeof(text[i]), "%d", ports[i] = free_port());
+		server_make(&servers[i]);
+		server_start(&servers[i],
+		    (const char *[]){ "--port", text[i], "--bind", "127.0.0.1", NULL });
+	}
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d,127.0.0.1:%d", ports[0], ports[1]);
+	open_at(&place, url, 0);
+	for (int verb = 0; verb < VERBS; verb++)
+		assert_false(does(&place, verb));
+	assert_int_equal(place.caught.lines, 1);
+	check_said(&place, "two", "reason=\"another says that it is the master, too\"");
+	assert_int_equal(server_do(&servers[0], "DBSIZE") + server_do(&servers[1], "DBSIZE"), 0);
+	server_do(&servers[0], "REPLICAOF 127.0.0.1 %d", ports[1]);
+	end = milliseconds() + 5000;
+	while (!does(&place, COUNT_TRY))
+		assert_true(milliseconds() < end);
+	state_free(place.state);
+	for (int i = 0; i < 2; i++) {
+		server_stop(&servers[i]);
+		server_remove(&servers[i]);
+	}
+}
+
 /* One that hangs keeps nobody from the next. */
 static void
 test_first_address_hangs(void **state)
@@ -855,6 +890,7 @@ main(void)
 		cmocka_unit_test(test_password),
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_master_and_replica),
+		cmocka_unit_test(test_two_masters),
 		cmocka_unit_test(test_first_address_hangs),
 		cmocka_unit_test(test_all_addresses_hang),
 		cmocka_unit_test(test_grace),
