@@ -110,10 +110,8 @@ tell(struct engine *engine, const struct log *log)
 {
 	const int64_t now = engine_clock();
 
-	if (now - engine->told_at < TELL && strcmp(engine->told, engine->why) == 0)
-		return;
-	/* What fails for now this, now that reason is told as often as what fails for one. */
-	if (now - engine->told_at < TELL && engine->failing)
+	if (now - engine->told_at < TELL &&
+	    (engine->failing || strcmp(engine->told, engine->why) == 0))
 		return;
 	text_copy(engine->told, sizeof(engine->told), engine->why);
 	engine->told_at = now;
@@ -153,7 +151,7 @@ receive(struct engine *engine, int64_t until)
 		struct pollfd fd = { context->fd, POLLIN, 0 };
 		int64_t left;
 
-		if ((!sent && redisBufferWrite(context, &sent) != REDIS_OK) ||
+		if (redisBufferWrite(context, &sent) != REDIS_OK ||
 		    redisGetReplyFromReader(context, &reply) != REDIS_OK)
 			break;
 		if (reply != NULL)
@@ -165,8 +163,7 @@ receive(struct engine *engine, int64_t until)
 		}
 		if (!sent)
 			fd.events |= POLLOUT;
-		if (poll(&fd, 1, (int)left) > 0 && (fd.revents & ~POLLOUT) != 0 &&
-		    redisBufferRead(context) != REDIS_OK)
+		if (poll(&fd, 1, (int)left) > 0 && redisBufferRead(context) != REDIS_OK)
 			break;
 	}
 	fail(engine, context->errstr);
@@ -378,9 +375,6 @@ try_twice(struct engine *engine, const struct engine_command *command)
 		hang_up(engine);
 		if (engine->late || (engine->unsure && command->once))
 			break;
-		if (i == 0 && engine->unsure)
-			continue;
-		engine->at = (engine->at + 1) % engine->url.count;
 	}
 	return NULL;
 }

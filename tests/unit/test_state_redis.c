@@ -304,29 +304,94 @@ test_lost_reply(void **state)
 	static const struct {
 		const char *name;
 		int verb, commands;
+		bool refused; /* surely not done */
 	} cases[] = {
-		{ "count", COUNT_TRY, 2 },
-		{ "forgive", FORGIVE, 1 },
-		{ "begin", BEGIN, 2 },
-		{ "end", END_SESSION, 2 },
-		{ "end a user", END_USER, 2 },
-		{ "check", CHECK_SESSION, 2 },
+		{ "count", COUNT_TRY, 2, false },
+		{ "forgive", FORGIVE, 1, false },
+		{ "begin", BEGIN, 2, false },
+		{ "end", END_SESSION, 2, false },
+		{ "end a user", END_USER, 2, false },
+		{ "check", CHECK_SESSION, 2, false },
+		{ "count, refused", COUNT_TRY, 2, true },
+		{ "forgive, refused", FORGIVE, 2, true },
+		{ "check, refused", CHECK_SESSION, 2, true },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct place place;
 		struct fake fake;
 
-		fake_start(&fake, *state, ":0\r\n");
-		fake.answers->hangs_up = true;
+		fake_start(&fake, *state, "-LOADING it is\r\n");
+		fake.answers->hangs_up = !cases[i].refused;
 		open_at(&place, fake.url, 0);
 		CHECK(cases[i].name, !does(&place, cases[i].verb));
 		CHECK(cases[i].name, fake.answers->commands == cases[i].commands);
-		check_said(&place, cases[i].name, "reason=\"Server closed the connection\"");
+		check_said(&place, cases[i].name,
+		    cases[i].refused ? "LOADING it is" : "reason=\"Server closed the connection\"");
 		CHECK(cases[i].name, place.caught.lines == 1);
 		state_free(place.state);
 		fake_stop(&fake);
 	}
+}
+
+/* What fails again for the same reason, or goes on to fail for another, is said once a minute. */
+static void
+test_now_and_then(void **state)
+{
+	static const struct {
+		const char *reply, *said; /* NULL: nothing */
+	} steps[] = {
+		{ "-ONE it is\r\n", "reason=\"EVAL: ONE it is\"" },
+		{ "-ONE it is\r\n", NULL },
+		{ "-TWO it is\r\n", NULL },
+		{ ":0\r\n", "reason=\"it answers again\"" },
+		{ ":0\r\n", NULL },
+		{ "-ONE it is\r\n", NULL },
+		{ ":0\r\n", NULL },
+		{ "-TWO it is\r\n", "reason=\"EVAL: TWO it is\"" },
+		{ ":0\r\n", "reason=\"it answers again\"" },
+	};
+	struct place place;
+	struct fake fake;
+
+	fake_start(&fake, *state, "");
+	open_at(&place, fake.url, 0);
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		char row[32];
+
+		snprintf(row, sizeof(row), "step %zu", i);
+		snprintf(fake.answers->reply, sizeof(fake.answers->reply), "%s", steps[i].reply);
+		place.log = unit_log(&place.caught);
+		CHECK(row, does(&place, COUNT_TRY) == (steps[i].reply[0] == ':'));
+		CHECK(row, place.caught.lines == (steps[i].said != NULL));
+		if (steps[i].said != NULL)
+			check_said(&place, row, steps[i].said);
+	}
+	state_free(place.state);
+	fake_stop(&fake);
+}
+
+/* The connection is kept; and who is no master any more is found out within a second or so. */
+static void
+test_kept_and_doubted(void **state)
+{
+	const long long end = milliseconds() + 1200;
+	struct place place;
+	struct fake fake;
+	int asked = 0;
+
+	fake_start(&fake, *state, ":0\r\n");
+	open_at(&place, fake.url, 0);
+	for (; milliseconds() < end; asked++, usleep(20000))
+		assert_true(does(&place, COUNT_TRY));
+	assert_int_equal(fake.answers->connections, 1);
+	assert_int_equal(fake.answers->commands, asked);
+	snprintf(fake.answers->role, sizeof(fake.answers->role), "*1\r\n$5\r\nslave\r\n");
+	while (does(&place, COUNT_TRY))
+		assert_true(milliseconds() < end + 1200);
+	check_said(&place, "doubted", "reason=\"it is not the master\"");
+	state_free(place.state);
+	fake_stop(&fake);
 }
 
 /* While it is away every verb says no, and the log one line; another when it is back. */
@@ -669,6 +734,32 @@ test_two_masters(void **state)
 	}
 }
 
+/* The log names the address as it may stand in the URL. */
+static void
+test_address_that_is_named(void **state)
+{
+	static const struct {
+		const char *url, *said;
+	} cases[] = {
+		{ "redis://127.0.0.1:1", "event=state address=127.0.0.1:1 reason=" },
+		{ "redis://[::1]:1", "event=state address=[::1]:1 reason=" },
+		{ "redis://127.0.0.1:1,127.0.0.2:2", "event=state address=127.0.0.2:2 reason=" },
+		{ "unix:/nonexistent/socket", "event=state address=/nonexistent/socket reason=" },
+		{ "unix:/nonexistent:1/a \"b\"",
+		    "event=state address=/nonexistent:1/a??b? reason=" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct place place;
+
+		open_at(&place, cases[i].url, 0);
+		CHECK(cases[i].url, !does(&place, COUNT_TRY));
+		check_said(&place, cases[i].url, cases[i].said);
+		state_free(place.state);
+	}
+}
+
 /* One that hangs keeps nobody from the next. */
 static void
 test_first_address_hangs(void **state)
@@ -881,6 +972,8 @@ main(void)
 		cmocka_unit_test(test_strange_entries),
 		cmocka_unit_test(test_closed_while_idle),
 		cmocka_unit_test(test_lost_reply),
+		cmocka_unit_test(test_now_and_then),
+		cmocka_unit_test(test_kept_and_doubted),
 		cmocka_unit_test(test_away),
 		cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_hangs_no_more),
@@ -891,6 +984,7 @@ main(void)
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_master_and_replica),
 		cmocka_unit_test(test_two_masters),
+		cmocka_unit_test(test_address_that_is_named),
 		cmocka_unit_test(test_first_address_hangs),
 		cmocka_unit_test(test_all_addresses_hang),
 		cmocka_unit_test(test_grace),
