@@ -16,6 +16,7 @@ enum {
 	STEP = 200, /* until a connection is ready, or a reply is there */
 	ALONE = 1000,
 	MASTER = 1000, /* how long it is believed that it is the master */
+	DEAF = 10000,  /* how long one that was too slow to deny that it is the master is let be */
 	TELL = 60000,  /* between two lines that say the same */
 };
 
@@ -302,10 +303,10 @@ dial(struct engine *engine)
 /*
  * Does none of the others say that it is the master, too? A master that failed and comes back says
  * so for some seconds, and does not know what was ended since. One that does not answer cannot be
- * asked.
+ * asked; and if this connection is not `fresh`, it is not waited for again soon.
  */
 static bool
-is_only_master(struct engine *engine)
+is_only_master(struct engine *engine, bool fresh)
 {
 	redisContext *connected = engine->context;
 	const size_t at = engine->at;
@@ -314,8 +315,12 @@ is_only_master(struct engine *engine)
 
 	for (size_t i = 1; only && i < engine->url.count; i++) {
 		engine->at = (at + i) % engine->url.count;
+		if (!fresh && engine_clock() < engine->deaf[engine->at])
+			continue;
+		engine->late = false;
 		only = !dial(engine);
 		hang_up(engine);
+		engine->deaf[engine->at] = engine->late ? engine_clock() + DEAF : 0;
 	}
 	engine->context = connected;
 	engine->at = at;
@@ -331,7 +336,7 @@ reach(struct engine *engine)
 		if (engine_clock() >= engine->deadline)
 			return false;
 		if (dial(engine)) {
-			if (is_only_master(engine))
+			if (is_only_master(engine, true))
 				return true;
 			hang_up(engine);
 			return false;
@@ -345,10 +350,14 @@ reach(struct engine *engine)
 static redisReply *
 exchange(struct engine *engine, const struct engine_command *command)
 {
-	const int64_t until = step_end(engine);
-	/* A master that was made a replica answers, but with what is old. */
+	/* A master that was made a replica, or hung until another was made master, answers, but with
+	   what is old. */
 	const bool doubted = engine_clock() - engine->master >= MASTER;
+	int64_t until;
 
+	if (doubted && !is_only_master(engine, false))
+		return NULL;
+	until = step_end(engine);
 	if (doubted && !append(engine, 1, (const char *[]){ "ROLE" }))
 		return NULL;
 	if (!append(engine, command->count, (const char **)command->words))
