@@ -93,12 +93,11 @@ def wait_for_all(sites, good, ended):
     began = time.monotonic()
 
     def are_well(site):
-        # Of several processes the one that has least to do is asked.
-        return {site.check(good) for _ in range(3)} == {200} and \
-            {site.sign_in().status for _ in range(3)} == {200} and \
-            site.sign_out(ended).status == 200
+        return site.check(good) == site.sign_in().status == site.sign_out(ended).status == 200
 
-    wait_until(lambda: all(are_well(site) for site in sites))
+    # Of several processes the one that has least to do is asked. Those that are not have left the
+    # engine alone, but not for longer than a second.
+    wait_until(lambda: all(are_well(site) for site in sites) and time.monotonic() > began + SECOND)
     return time.monotonic() - began
 
 
@@ -276,6 +275,18 @@ def test_it_is_too_slow(cluster, sites):
     assert watch.statuses(True, down, up) == watch.statuses(False, down, up) == {503}
 
 
+def test_only_its_replica_is_cut_off(cluster, sites):
+    """Nobody waits for that, but who begins."""
+    good, ended = good_and_ended(sites)
+    with cluster.filtered("tcp dport %d drop" % REPLICA_PORT):
+        began = time.monotonic()
+        with Watch(sites, good, ended) as watch, cluster.serving() as new:
+            while time.monotonic() < began + 3:
+                assert_row("answers", sites + new, good, ended, spares(sites + new))
+                watch.ask_again()
+    assert watch.statuses(True) == {200} and watch.statuses(False) == {401}
+
+
 def test_it_comes_back_without_its_data(cluster, sites):
     good, ended = good_and_ended(sites)
     leaving = spares(sites)
@@ -334,6 +345,30 @@ def test_a_replica_stands_in(watched):
                 assert_row(stands_in, sites, good, late, spares(sites))
         for seen in (watch, second):
             assert seen.statuses(False) <= {401, 503} and seen.statuses(True) <= {200, 503}
+
+
+def test_a_master_that_hung_is_not_asked_again(watched):
+    """Not even by a process that asked nothing meanwhile, and still has its connection."""
+    cluster = watched
+
+    def ask_all_processes(token):
+        with concurrent.futures.ThreadPoolExecutor(12) as askers:
+            return {status for status in askers.map(lambda i: sites[i % 3].check(token), range(48))}
+
+    with cluster.serving() as sites:
+        good = sign_in(sites[0])
+        assert ask_all_processes(good) == {200}
+        cluster.wait_for_replica()
+        with cluster.master.hung():
+            wait_until(lambda: cluster.replica.says("master", "ROLE"))
+            wait_until(lambda: sites[0].sign_in().status == 200)
+            late = sign_in(sites[0])
+            wait_until(lambda: sites[0].sign_out(late).status == 200)
+        assert cluster.master.says("master", "ROLE")
+        assert ask_all_processes(late) <= {401, 503}
+        wait_until(lambda: cluster.master.says("slave", "ROLE"))
+        wait_for_all(sites, good, late)
+        assert ask_all_processes(late) == {401} and ask_all_processes(good) == {200}
 
 
 # -- the grace --------------------------------------------------------------------------------
