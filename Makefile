@@ -79,9 +79,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	$(LINK) -o $@ $^ $(LIBS)
 
-# The empty programs need nothing of ours.
+# The programs that ours are compared with need nothing of it.
 $(BUILD)/tests/bench/apps/empty: $(BUILD)/tests/bench/apps/empty.o
 	$(LINK) -o $@ $^ -lfcgi
+
+$(BUILD)/tests/bench/apps/decode: $(BUILD)/tests/bench/apps/decode.o
+	$(LINK) -o $@ $^ -lfcgi -ljwt
 
 $(BUILD)/tests/bench/apps/empty_cgi: $(BUILD)/tests/bench/apps/empty_cgi.o
 	$(LINK) -o $@ $^

@@ -39,10 +39,8 @@ class Bench:
     def __init__(self, place):
         self.place, self.results, self.began = place, report.Results(), time.monotonic()
         self.mint = Mint(self.folder("mint"))
-        self.tokens, self.cookies = place / "tokens", place / "cookies"
-        tokens = [self.mint.token() for _ in range(COLD_TOKENS)]
-        self.tokens.write_text("".join("%s\n" % t for t in tokens))
-        self.cookies.write_text("".join("token=%s\n" % t for t in tokens))
+        self.cookies, self.tokens = self.mint.cookies(COLD_TOKENS), place / "tokens"
+        self.tokens.write_text(self.cookies.read_text().replace("token=", ""))
         self.crowded = None  # a state with a hundred thousand ended sessions
 
     def folder(self, name):
@@ -71,8 +69,8 @@ def run(bench, served):
     for what in (alone.parts, alone.whole_requests, alone.plain_cgis, alone.memory, alone.users,
                  alone.states):
         bench.step(what.__name__.replace("_", " "), what, bench)
-    for what in (served.begin, served.rounds, served.hot, served.cold, served.facts, served.memory,
-                 served.connections, served.workers):
+    for what in (served.begin, served.rounds, served.hot, served.cold, served.facts,
+                 served.bounds, served.memory, served.connections, served.workers):
         bench.step(what.__name__, what)
 
 

@@ -1,4 +1,5 @@
 """Who takes part: each is started, checked for right answers, and stopped."""
+import collections
 import http.client
 import os
 import pathlib
@@ -115,10 +116,13 @@ class Server:
             if int(rest[2]) in groups:
                 yield int(pid), name, rest
 
-    def workers_seconds(self):
-        """CPU time that its FastCGI programs have had, all together."""
-        return sum(int(rest[11]) + int(rest[12]) for _, name, rest in self.alive()
-                   if name == "welcome.fcgi") / os.sysconf("SC_CLK_TCK")
+    def spent(self):
+        """Seconds of CPU that its processes have had, by their name: their own, and the system's."""
+        spent = collections.defaultdict(lambda: [0, 0])
+        for _, name, rest in self.alive():
+            for i in (0, 1):
+                spent[name][i] += int(rest[11 + i]) / os.sysconf("SC_CLK_TCK")
+        return spent
 
     def pss(self):
         """KiB, of all its processes."""
@@ -126,15 +130,14 @@ class Server:
 
 
 class Program(Server):
-    """A server that asks a FastCGI program: welcome.fcgi, or the empty one in the same place."""
+    """A server that asks a FastCGI program: welcome.fcgi, or another in the same place."""
 
-    def __init__(self, place, name, empty, state, workers=2):
+    def __init__(self, place, name, program, mint, state=None, workers=2):
         super().__init__(place, name)
         self.count = workers
-        shutil.copy(BUILT / "apps/empty" if empty else PLAIN / "welcome.fcgi",
-                    self.folder / "welcome.fcgi")
-        self.env = settings(self.folder / "settings")
-        copy_state(state, self.folder / "settings/state")
+        shutil.copy(program, self.folder / "welcome.fcgi")
+        self.env = settings(self.folder / "settings", **mint.settings)
+        copy_state(state or mint.state, self.folder / "settings/state")
 
 
 class Lighttpd(Program):
@@ -142,7 +145,8 @@ class Lighttpd(Program):
 
     def run(self):
         config = self.configure("lighttpd.conf", WORKERS=self.count)
-        self.spawn(["/usr/sbin/lighttpd", "-D", "-f", config], POSTERN_ENV=str(self.env))
+        self.spawn(["/usr/sbin/lighttpd", "-D", "-f", config], POSTERN_ENV=str(self.env),
+                   SECRET=SECRET)
 
 
 class Nginx(Program):

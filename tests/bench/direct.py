@@ -6,10 +6,11 @@ import struct
 import subprocess
 
 import fcgi
-from conftest import PLAIN
+from conftest import PLAIN, SECRET
 from contestants import BUILT, pss
 
-EMPTY, WELCOME, LOGIN = BUILT / "apps/empty", PLAIN / "welcome.fcgi", PLAIN / "login.fcgi"
+EMPTY, DECODE = BUILT / "apps/empty", BUILT / "apps/decode"
+WELCOME, LOGIN = PLAIN / "welcome.fcgi", PLAIN / "login.fcgi"
 
 
 def said(cookie, gate):
@@ -48,7 +49,8 @@ class Process(fcgi.Worker):
         self.requests = folder / "requests"
         with open(self.stderr, "wb") as log:
             self.process = subprocess.Popen(command, stdin=self.listener, stdout=log, stderr=log,
-                                            env={**os.environ, "POSTERN_ENV": str(env)})
+                                            env={**os.environ, "POSTERN_ENV": str(env),
+                                                 "SECRET": SECRET})
         self.running.append(self)
 
     def drive(self, requests, count):

@@ -49,17 +49,17 @@ def of_part(folder, command, part):
     return sum(difference(measure).values())
 
 
-def of_request(folder, env, program, cookie, gate):
+def of_request(folder, env, program, cookies, gate):
     """A whole request to a worker: all of it, and what is of the program's own code."""
-    request = bytes_of(cookie, gate)
+    requests = [bytes_of(cookie, gate) for cookie in cookies]
 
     def measure(count):
-        out = folder / ("%s.%s.%d" % (program.name, gate, count))
+        out = folder / ("%s.%s.%d.%d" % (program.name, gate, len(requests), count))
         worker = Process(folder / ("run-" + out.name), env, *callgrind(out), program)
-        for _ in range(count):
+        for i in range(count):
             with worker.connect() as connection:
                 connection.settimeout(60)
-                connection.sendall(request)
+                connection.sendall(requests[i % len(requests)])
                 reply = fcgi.read_reply(connection)[fcgi.STDOUT]
                 assert reply.startswith(b"Status: 200"), reply
         worker.stop()

@@ -34,6 +34,7 @@ class Results:
         self.rates = {}    # by contestant and load: requests a second of each round
         self.facts = {}    # by name: a number that a criterion asks for
         self.missing = {}  # by name: why it was not measured
+        self.bounds = []   # in words: why something is out of reach
         self.tables = []
         self.bars = []     # of the picture: pairs of a name and a number
 
@@ -136,6 +137,7 @@ def write(results, folder, how, load):
         "Written by `make bench`. Load and servers share one machine, so only the ratios mean\n"
         "something, and only within one run. %s\n" % how,
         str(criteria(results)),
+        *(bound + "\n" for bound in results.bounds),
         "## Not measured\n\n%s" % (missing or "Nothing is missing.\n"),
         "![Requests a second, of the empty program](results.svg)\n" if results.bars else "",
         *map(str, results.tables),

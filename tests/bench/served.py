@@ -1,13 +1,18 @@
 """What is measured behind web servers: all contestants in turn, round after round."""
+import os
+import re
 import statistics
 
+import direct
 import load
 from contestants import (ApacheFcgid, Contestant, Empty, Form, FormContestant, Lighttpd, Nginx,
                          Node, Openidc, Php)
 from report import figure
 
 PAGE, GATE = "/welcome", "/private/file.txt"
-EMPTY, AGAIN, OURS, CROWDED = "empty", "empty, again", "ours", "ours, crowded"
+EMPTY, AGAIN, DECODE = "empty", "empty, again", "jwt_decode() alone"
+OURS, CROWDED = "ours", "ours, crowded"
+PROGRAMS = {EMPTY: direct.EMPTY, AGAIN: direct.EMPTY, DECODE: direct.DECODE}
 
 HOT = """%d connections, two workers; medians of all rounds.
 
@@ -19,6 +24,16 @@ HOT = """%d connections, two workers; medians of all rounds.
 - Latency at half of these requests/s.
 - CPU: user and system time of the FastCGI program, a request. mod_fcgid has more processes
   than there are connections."""
+
+
+BOUND = """A cold token, {kind}: an empty request takes {whole:.1f} µs of {cores} cores, load and
+server and all. At {wanted} of its requests/s, {left:.1f} µs more may be spent on one. In the same
+place jwt_decode() alone spends {more:.1f} µs more of its own CPU time, and reaches {share:.2f} of
+the empty program; ours spends {ours:.1f} µs more, and reaches {of:.2f} of jwt_decode() alone."""
+
+BOUND_PARTS = """By itself, again and again in one process, jwt_decode() takes {decode us:.1f} µs.
+Of a whole page callgrind counts {page, empty:.0f} instructions, with jwt_decode() alone
+{page, jwt_decode() alone:.0f}, of ours with a cold token {page, ours, cold token:.0f}."""
 
 
 class Served:
@@ -39,7 +54,8 @@ class Served:
         place, mint = self.bench.place, self.bench.mint
         for where, kind in (("lighttpd", Lighttpd), ("nginx", Nginx),
                             ("Apache mod_fcgid", ApacheFcgid)):
-            for name in (EMPTY, AGAIN, OURS, CROWDED) if kind is Lighttpd else (EMPTY, OURS):
+            for name in ((EMPTY, AGAIN, DECODE, OURS, CROWDED) if kind is Lighttpd else
+                         (EMPTY, OURS)):
                 self.bench.step("%s: %s" % (where, name), self.enter_program, kind, where, name)
         for name, make, kind, group, path in (
                 ("PHP-FPM", lambda: Php(place, "php"), Contestant, "page", "/welcome.php"),
@@ -53,10 +69,10 @@ class Served:
     def enter_program(self, kind, where, name):
         state = self.bench.crowded if name == CROWDED else self.bench.mint.state
         assert state, "there is no such state"
-        folder = "%s-%s" % (kind.__name__.lower(), name.replace(", ", "-"))
-        empty = name in (EMPTY, AGAIN)
-        server = kind(self.bench.place, folder, empty, state)
-        make = Empty if empty else Contestant
+        folder = re.sub(r"\W+", "-", "%s-%s" % (kind.__name__.lower(), name))
+        server = kind(self.bench.place, folder, PROGRAMS.get(name, direct.WELCOME), self.bench.mint,
+                      state)
+        make = Empty if name in (EMPTY, AGAIN) else Contestant
         self.enter(server, [make(where + " page", name, server, PAGE, self.bench.mint),
                             make(where + " gate", name, server, GATE, self.bench.mint)])
 
@@ -79,7 +95,7 @@ class Served:
         """Those that are compared stand beside each other."""
         found = [((*key, "hot"), one, one.file) for key, one in self.contestants.items()]
         found += [((*key, "cold"), one, self.bench.cookies) for key, one in self.contestants.items()
-                  if key[0].startswith("lighttpd") and key[1] in (EMPTY, OURS)]
+                  if key[0].startswith("lighttpd") and key[1] in (EMPTY, DECODE, OURS)]
         return sorted(found, key=lambda job: (job[0][2], job[0][0]))
 
     def rounds(self):
@@ -99,15 +115,20 @@ class Served:
                               if ", ".join(key) not in self.results.missing}
 
     def measure(self, key, one, cookies):
-        before = one.server.workers_seconds()
+        before = one.server.spent()["welcome.fcgi"]
         rate, count = load.rate(one.url, cookies, self.bench.seconds)
-        self.cpu.setdefault(key, []).append((one.server.workers_seconds() - before) / count)
+        after = one.server.spent()["welcome.fcgi"]
+        self.cpu.setdefault(key, []).append((sum(after) - sum(before)) / count)
         self.results.rates.setdefault(key, []).append(rate)
         return True
 
+    def microseconds(self, key):
+        """CPU time of the FastCGI program, a request."""
+        return statistics.median(self.cpu[key]) * 1e6
+
     def where(self, key):
         """A contestant that is a server itself stands under no other."""
-        return key[0] if key[1] in (EMPTY, AGAIN, OURS, CROWDED, "PHP-FPM") else key[0].split()[-1]
+        return key[0] if key[1] in (*PROGRAMS, OURS, CROWDED, "PHP-FPM") else key[0].split()[-1]
 
     def hot(self):
         """And the latency at half of what each can do."""
@@ -124,7 +145,7 @@ class Served:
             times = self.bench.step(
                 "latency of %s, %s" % key, load.latency, one.url, one.cookie, rate / 2,
                 self.bench.seconds + 2, self.bench.place / "log") or ("", "")
-            cpu = statistics.median(self.cpu[hot]) * 1e6
+            cpu = self.microseconds(hot)
             table.add(self.where(key), key[1], "%.0f" % rate, figure(ratio), spread,
                       *map(figure, times), "%.1f" % cpu if cpu else "")
             if ratio is not None and key[1] not in (EMPTY, AGAIN, CROWDED):
@@ -133,12 +154,15 @@ class Served:
     def cold(self):
         table = self.results.table(
             "Another good token in every request",
-            ["where", "contestant", "requests/s", "of empty", "middle half", "CPU, µs"],
-            "20,000 tokens in turn, of which a worker keeps 1,024.")
+            ["where", "contestant", "requests/s", "of empty", "middle half", "of jwt_decode()",
+             "middle half", "CPU, µs"],
+            "20,000 tokens in turn, of which a worker keeps 1,024. *jwt_decode() alone* is the\n"
+            "empty program that finds the cookie, decodes it and looks at \"alg\" and \"exp\".")
         for key in sorted(k for k in self.results.rates if k[2] == "cold"):
             table.add(key[0], key[1], "%.0f" % self.results.median(key),
                       *map(figure, self.results.compared(key, (key[0], EMPTY, "cold"))),
-                      "%.1f" % (statistics.median(self.cpu[key]) * 1e6))
+                      *map(figure, self.results.compared(key, (key[0], DECODE, "cold"))),
+                      "%.1f" % (self.microseconds(key)))
 
     def facts(self):
         def ratio(kind, name, base, load="hot"):
@@ -153,6 +177,22 @@ class Served:
         facts["express"] = ratio("page", OURS, "Express")
         facts["php"] = ratio("page", OURS, "PHP-FPM")
         facts["openidc"] = ratio("gate", OURS, "mod_auth_openidc")
+
+    def bounds(self):
+        """What keeps a cold token from what is wanted of it: what libjwt's part alone takes."""
+        facts, wanted = self.results.facts, 0.85
+        for kind in ("page", "gate"):
+            empty, decode, ours = (("lighttpd " + kind, name, "cold")
+                                   for name in (EMPTY, DECODE, OURS))
+            whole = os.cpu_count() / self.results.median(empty) * 1e6
+            share, more = (self.results.compared(decode, empty)[0],
+                           self.microseconds(decode) - self.microseconds(empty))
+            self.results.bounds.append(BOUND.format(
+                kind=kind, cores=os.cpu_count(), whole=whole, wanted=wanted,
+                left=whole / wanted - whole, more=more, share=share,
+                ours=self.microseconds(ours) - self.microseconds(empty),
+                of=self.results.compared(ours, decode)[0]))
+        self.results.bounds.append(BOUND_PARTS.format_map(facts))
 
     # -- what else ---------------------------------------------------------------------------
 
@@ -193,8 +233,8 @@ class Served:
         for count in (1, 2, 4, 8):
             pair = {}
             for name, make in ((EMPTY, Empty), (OURS, Contestant)):
-                server = Lighttpd(self.bench.place, "%s-%d" % (name, count), name == EMPTY,
-                                  self.bench.mint.state, count)
+                server = Lighttpd(self.bench.place, "%s-%d" % (name, count),
+                                  PROGRAMS.get(name, direct.WELCOME), self.bench.mint, workers=count)
                 self.servers.append(server)
                 server.start()
                 pair[name] = make("lighttpd page", name, server, PAGE, self.bench.mint)

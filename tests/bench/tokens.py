@@ -38,8 +38,9 @@ def encoded(data):
 class Mint:
     """Makes tokens that differ from a real one in what is told, and in the session."""
 
-    def __init__(self, folder):
-        login = fcgi.Worker(folder, settings(folder), "login.fcgi", programs=PLAIN)
+    def __init__(self, folder, **more):
+        self.folder, self.settings = folder, more
+        login = fcgi.Worker(folder, settings(folder, **more), "login.fcgi", programs=PLAIN)
         self.good = login.post("/login", {"username": NAME, "password": PASSWORD}).cookie()
         login.stop()
         # No session is older than the state: what is copied from this one knows of ours.
@@ -52,8 +53,16 @@ class Mint:
         claims = {**self.claims, "sid": secrets.token_hex(16), **claims}
         body = json.dumps(claims, separators=(",", ":"))
         text = "%s.%s" % (self.header, encoded(body.encode()))
-        signature = hmac.digest(SECRET.encode(), text.encode(), hashlib.sha256)
-        return "%s.%s" % (text, encoded(signature))
+        return "%s.%s" % (text, encoded(self.sign(text.encode())))
+
+    def sign(self, text):
+        return hmac.digest(SECRET.encode(), text, hashlib.sha256)
+
+    def cookies(self, count):
+        """A file with so many, of a token each."""
+        path = self.folder / "cookies"
+        path.write_text("".join("token=%s\n" % self.token() for _ in range(count)))
+        return path
 
     def expired(self):
         then = int(time.time()) - 600
