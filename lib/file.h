@@ -31,8 +31,8 @@ enum file_read {
  * Read the regular file `path` of at most `max` bytes into `file`, unless it is the one read
  * before: same inode, size and time of change. `now` tells whether that time can be trusted.
  *
- * No others may write to it. A `secret` file must belong to root or to the effective user, give nothing to others,
- * nothing but reading to its group, and that only if it is root's.
+ * No others may write to it. A `secret` file must belong to root or to the effective user, give
+ * nothing to others, nothing but reading to its group, and that only if it is root's.
  *
  * The caller ends it with file_forget().
  */

@@ -350,8 +350,8 @@ reach(struct engine *engine)
 static redisReply *
 exchange(struct engine *engine, const struct engine_command *command)
 {
-	/* A master that was made a replica, or hung until another was made master, answers, but with
-	   what is old. */
+	/* A master that was made a replica, or hung until another was made master, answers, but
+	   with what is old. */
 	const bool doubted = engine_clock() - engine->master >= MASTER;
 	int64_t until;
 
