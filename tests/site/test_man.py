@@ -99,7 +99,7 @@ def number(file, name):
     ("postern.env.5", "lib/password.h", "PASSWORD_SIZE", "A password has 1 to %s bytes", 1),
     ("postern.env.5", "lib/password.c", "BCRYPT_PASSWORD_MAX", "against bcrypt, at most %s.", 0),
     ("postern.env.5", "lib/users.c", "COMPLAINTS_MAX", "only the first %s were named", 0),
-    ("postern.env.5", "lib/token.h", "TOKEN_SIZE", "It has at most %s bytes", 1),
+    ("postern.env.5", "lib/token.h", "TOKEN_HEAD_MAX", "What is signed has at most %s bytes", 0),
     ("postern.env.5", "lib/token.h", "TOKEN_SID_SIZE", "the session: %s hexadecimal digits", 1),
     ("postern.env.5", "lib/token.h", "TOKEN_PWV_SIZE", "user file: %s hexadecimal digits", 1),
     ("postern.env.5", "lib/token.h", "TOKEN_CLOCK_SKEW", "may be %s seconds ahead", 0),
@@ -109,7 +109,6 @@ def number(file, name):
     ("login.fcgi.8", "lib/log.h", "LOG_TEXT_BYTES", "is cut after %s bytes", 0),
     ("login.fcgi.8", "lib/log.c", "LINE_SIZE", "A line has at most %s bytes", 2),
     ("welcome.fcgi.8", "lib/gate.h", "GATE_GROUPS_SIZE", "less than %s bytes", 0),
-    ("welcome.fcgi.8", "lib/token.h", "TOKEN_SIZE", "has more than %s bytes", 1),
 ])
 def test_a_size(page, file, name, form, less):
     assert form % format(number(file, name) - less, ",") in words(PAGES[page])
