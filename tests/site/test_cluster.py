@@ -447,7 +447,9 @@ def survive(worker, engine, good, ended):
         RESTARTS, dict(goods.statuses), dict(endeds.statuses), slowest, before[0], after[0]))
     assert set(goods.statuses) == {200, 503} and set(endeds.statuses) == {401, 503}
     assert slowest < SECOND
-    assert after[1] == before[1] and after[0] <= before[0] + 128
+    assert after[0] <= before[0] + 128
+    # The last connection of a client may not be closed yet.
+    wait_until(lambda: worker.descriptors <= before[1])
     assert worker.process.poll() is None
 
 
