@@ -127,7 +127,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest
 DIST_PACKAGES := $(filter-out libjwt-dev libhiredis-dev,$(BUILD_PACKAGES)) libjansson-dev debian-archive-keyring binutils xz-utils
 PACKAGE_PACKAGES := $(DIST_PACKAGES) debootstrap lighttpd python3-pytest whois
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
-BENCH_PACKAGES := $(RUN_PACKAGES) python3-pytest python3-selenium apache2 libapache2-mod-fcgid \
+BENCH_PACKAGES := $(RUN_PACKAGES) python3-pytest python3-selenium python3-jwt python3-cryptography redis-server apache2 libapache2-mod-fcgid \
 	libapache2-mod-auth-openidc nginx php-cgi php-fpm valgrind wrk nghttp2-client gnuplot-nox \
 	$(if $(shell command -v npm),,npm)
 

@@ -53,7 +53,7 @@ def whole_requests(bench):
         "Instructions of a whole request", ["program", "all", "in its own code", "in libraries"],
         "Its own code is all that is compiled into the program. The system's share is not counted.")
     hot = ["token=" + bench.mint.good]
-    cold = bench.cookies.read_text().split()[:instructions.MANY]
+    cold = bench.mint.many.read_text().split()[:instructions.MANY]
     for gate, kind in ((False, "page"), (True, "gate")):
         for name, program, cookies in (
                 ("empty", direct.EMPTY, hot), ("jwt_decode() alone", direct.DECODE, cold),

@@ -24,10 +24,7 @@ import alone  # noqa: E402
 import report  # noqa: E402
 from direct import Process  # noqa: E402
 from served import Served  # noqa: E402
-from tokens import Mint  # noqa: E402
-
-COLD_TOKENS = 20000
-
+from tokens import MANY, Mint  # noqa: E402
 
 class Bench:
     """What the steps of a run share."""
@@ -39,8 +36,9 @@ class Bench:
     def __init__(self, place):
         self.place, self.results, self.began = place, report.Results(), time.monotonic()
         self.mint = Mint(self.folder("mint"))
-        self.cookies, self.tokens = self.mint.cookies(COLD_TOKENS), place / "tokens"
-        self.tokens.write_text(self.cookies.read_text().replace("token=", ""))
+        self.mint.cookies(MANY)
+        self.tokens = place / "tokens"
+        self.tokens.write_text(self.mint.many.read_text().replace("token=", ""))
         self.crowded = None  # a state with a hundred thousand ended sessions
 
     def folder(self, name):

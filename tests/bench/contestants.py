@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from conftest import PLAIN, ROOT, SECRET, connects, free_port, hashed, wait_until
+from conftest import ROOT, SECRET, connects, free_port, hashed, wait_until
 from tokens import NAME, PASSWORD, copy_state, settings
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -170,6 +170,20 @@ class ApacheFcgid(Program):
     def run(self):
         config = self.configure("apache.conf", "apache-fcgid.conf")
         self.spawn(["/usr/sbin/apache2", "-DFOREGROUND", "-f", config])
+
+
+class Redis(Server):
+    """Where a state may be kept."""
+
+    def run(self):
+        self.spawn(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                    "--unixsocket", self.folder / "socket", "--unixsocketperm", "777"], True)
+
+    def start(self):
+        """As if it were an hour old: who began before it did is signed out."""
+        super().start()
+        subprocess.run(["redis-cli", "-p", str(self.port), "SET", "postern:all",
+                        str(int(time.time()) - 3600)], stdout=subprocess.DEVNULL, check=True)
 
 
 class Php(Server):

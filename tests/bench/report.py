@@ -10,7 +10,8 @@ import subprocess
 
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ("lighttpd nginx apache2 libapache2-mod-fcgid libapache2-mod-auth-openidc php-fpm "
-            "php-cgi libfcgi-dev libjwt-dev libssl-dev gcc wrk nghttp2-client valgrind").split()
+            "php-cgi libfcgi-dev libjwt-dev libssl-dev nettle-dev libhiredis-dev "
+            "liblmdb-dev redis-server gcc wrk nghttp2-client valgrind").split()
 
 
 class Table:
@@ -65,6 +66,8 @@ CRITERIA = [
     ("express", "page under lighttpd: times Express", ">=", 6),
     ("php", "page under lighttpd: times PHP-FPM", ">=", 1.5),
     ("openidc", "gate under lighttpd: times mod_auth_openidc", ">=", 1.3),
+    ("redis hot", "hot token, gate, state on Redis on 127.0.0.1: of that in a folder", ">=", 0.6),
+    ("redis cold", "cold token, gate, state on Redis on 127.0.0.1: of that in a folder", ">=", 0.6),
     ("cold instructions", "check of a cold token: instructions, times jwt_decode()", "<", 1.3),
     ("own page", "hot token, page: instructions of a whole request in our code", "<", 5000),
     ("own gate", "hot token, gate: instructions of a whole request in our code", "<", 5000),

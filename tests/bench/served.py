@@ -1,17 +1,20 @@
 """What is measured behind web servers: all contestants in turn, round after round."""
 import os
+import pathlib
 import re
 import statistics
 
 import direct
 import load
 from contestants import (ApacheFcgid, Contestant, Empty, Form, FormContestant, Lighttpd, Nginx,
-                         Node, Openidc, Php)
+                         Node, Openidc, Php, Redis)
 from report import figure
+from tokens import KEYS, MANY, Mint, key_file
 
 PAGE, GATE = "/welcome", "/private/file.txt"
 EMPTY, AGAIN, DECODE = "empty", "empty, again", "jwt_decode() alone"
 OURS, CROWDED = "ours", "ours, crowded"
+REDIS, SOCKET = "ours, Redis", "ours, Redis on a socket"
 PROGRAMS = {EMPTY: direct.EMPTY, AGAIN: direct.EMPTY, DECODE: direct.DECODE}
 
 HOT = """%d connections, two workers; medians of all rounds.
@@ -21,9 +24,15 @@ HOT = """%d connections, two workers; medians of all rounds.
   compared with the one under lighttpd.
 - *Again*: a second one of the same kind: so far can the figures be trusted.
 - *Crowded*: with 100,000 ended sessions and a full table of tries.
+- *Redis*: the state is on a redis-server on 127.0.0.1, or on a socket of this machine; it is
+  asked in every request. *ES256*, *RS256*: with a key file, of P-256 or 2,048 bits of RSA.
 - Latency at half of these requests/s.
 - CPU: user and system time of the FastCGI program, a request. mod_fcgid has more processes
   than there are connections."""
+
+
+COLD = """{:,} tokens in turn, of which a worker keeps 1,024. *jwt_decode() alone* is the empty
+program that finds the cookie, decodes it and looks at "alg" and "exp"."""
 
 
 BOUND = """A cold token, {kind}: an empty request takes {whole:.1f} µs of {cores} cores, load and
@@ -36,12 +45,22 @@ Of a whole page callgrind counts {page, empty:.0f} instructions, with jwt_decode
 {page, jwt_decode() alone:.0f}, of ours with a cold token {page, ours, cold token:.0f}."""
 
 
+REDIS_PARTS = """The gate with the state on Redis, {load} token: a request takes {redis:.1f} µs of
+{cores} cores, load and servers and all, and {lmdb:.1f} µs with the state in a folder. Of the
+{more:.1f} µs more, redis-server spends {engine:.1f} µs of CPU time, welcome.fcgi {worker:.1f} µs, and
+in {idle:.1f} µs a core had nothing to do, as a worker waits for its answer before it does anything
+else."""
+
+
 class Served:
     def __init__(self, bench):
         self.bench, self.results = bench, bench.results
         self.servers = []
         self.contestants = {}  # by where they are and their name
-        self.cpu = {}          # by the same and the load: seconds a request, of each round
+        # By the same and the load, seconds a request of each round: of the FastCGI programs'
+        # CPU time, of the engine's, and of cores that had nothing to do.
+        self.cpu, self.engine_cpu, self.idle = {}, {}, {}
+        self.mints = {}        # by name, of those whose tokens or whose state are others
 
     def stop(self):
         for server in self.servers:
@@ -50,12 +69,29 @@ class Served:
 
     # -- who takes part ----------------------------------------------------------------------
 
+    def make_mints(self):
+        """Start the engine; tokens of each kind."""
+        self.engine = Redis(self.bench.place, "redis")
+        self.servers.append(self.engine)
+        self.engine.start()
+        self.add_mint(REDIS, POSTERN_STATE="redis://127.0.0.1:%d" % self.engine.port)
+        self.add_mint(SOCKET, POSTERN_STATE="unix:%s" % (self.engine.folder / "socket"))
+        for algorithm in KEYS:
+            folder = self.bench.folder(algorithm)
+            self.add_mint("ours, " + algorithm, POSTERN_KEY_FILE=key_file(folder, algorithm))
+
+    def add_mint(self, name, **settings):
+        folder = self.bench.folder(re.sub(r"\W+", "-", "mint " + name))
+        self.mints[name] = Mint(folder, **settings)
+        self.mints[name].cookies(MANY)
+
     def begin(self):
+        self.bench.step("tokens for other keys and another state", self.make_mints)
         place, mint = self.bench.place, self.bench.mint
         for where, kind in (("lighttpd", Lighttpd), ("nginx", Nginx),
                             ("Apache mod_fcgid", ApacheFcgid)):
-            for name in ((EMPTY, AGAIN, DECODE, OURS, CROWDED) if kind is Lighttpd else
-                         (EMPTY, OURS)):
+            for name in ((EMPTY, AGAIN, DECODE, OURS, CROWDED, *self.mints) if kind is Lighttpd
+                         else (EMPTY, OURS)):
                 self.bench.step("%s: %s" % (where, name), self.enter_program, kind, where, name)
         for name, make, kind, group, path in (
                 ("PHP-FPM", lambda: Php(place, "php"), Contestant, "page", "/welcome.php"),
@@ -67,14 +103,16 @@ class Served:
             self.bench.step(name, self.enter_other, make, kind, "lighttpd " + group, name, path)
 
     def enter_program(self, kind, where, name):
-        state = self.bench.crowded if name == CROWDED else self.bench.mint.state
+        mint = self.mints.get(name, self.bench.mint)
+        state = self.bench.crowded if name == CROWDED else mint.state
         assert state, "there is no such state"
         folder = re.sub(r"\W+", "-", "%s-%s" % (kind.__name__.lower(), name))
-        server = kind(self.bench.place, folder, PROGRAMS.get(name, direct.WELCOME), self.bench.mint,
+        server = kind(self.bench.place, folder, PROGRAMS.get(name, direct.WELCOME), mint,
                       state)
         make = Empty if name in (EMPTY, AGAIN) else Contestant
-        self.enter(server, [make(where + " page", name, server, PAGE, self.bench.mint),
-                            make(where + " gate", name, server, GATE, self.bench.mint)])
+        self.enter(server, [make("%s %s" % (where, what), name, server, path, mint)
+                            for what, path in (("page", PAGE), ("gate", GATE))
+                            if what == "gate" or name not in self.mints])
 
     def enter_other(self, make, kind, group, name, path):
         server = make()
@@ -94,8 +132,10 @@ class Served:
     def jobs(self):
         """Those that are compared stand beside each other."""
         found = [((*key, "hot"), one, one.file) for key, one in self.contestants.items()]
-        found += [((*key, "cold"), one, self.bench.cookies) for key, one in self.contestants.items()
-                  if key[0].startswith("lighttpd") and key[1] in (EMPTY, DECODE, OURS)]
+        found += [((*key, "cold"), one, one.mint.many)
+                  for key, one in self.contestants.items()
+                  if key[0].startswith("lighttpd") and
+                  key[1] in (EMPTY, DECODE, OURS, *self.mints)]
         return sorted(found, key=lambda job: (job[0][2], job[0][0]))
 
     def rounds(self):
@@ -115,20 +155,28 @@ class Served:
                               if ", ".join(key) not in self.results.missing}
 
     def measure(self, key, one, cookies):
-        before = one.server.spent()["welcome.fcgi"]
+        before = self.spent(one.server)
         rate, count = load.rate(one.url, cookies, self.bench.seconds)
-        after = one.server.spent()["welcome.fcgi"]
-        self.cpu.setdefault(key, []).append((sum(after) - sum(before)) / count)
+        for kept, now, then in zip((self.cpu, self.engine_cpu, self.idle), self.spent(one.server),
+                                   before):
+            kept.setdefault(key, []).append((now - then) / count)
         self.results.rates.setdefault(key, []).append(rate)
         return True
 
-    def microseconds(self, key):
-        """CPU time of the FastCGI program, a request."""
-        return statistics.median(self.cpu[key]) * 1e6
+    def spent(self, server):
+        """Seconds that the FastCGI programs have had, the engine, and nobody."""
+        idle = int(pathlib.Path("/proc/stat").read_text().split()[4]) / os.sysconf("SC_CLK_TCK")
+        return (sum(server.spent()["welcome.fcgi"]), sum(self.engine.spent()["redis-server"]),
+                idle)
+
+    def microseconds(self, key, kept=None):
+        """Of a request: CPU time of the FastCGI program, or another that was kept."""
+        return statistics.median((kept or self.cpu)[key]) * 1e6
 
     def where(self, key):
         """A contestant that is a server itself stands under no other."""
-        return key[0] if key[1] in (*PROGRAMS, OURS, CROWDED, "PHP-FPM") else key[0].split()[-1]
+        under = (*PROGRAMS, *self.mints, OURS, CROWDED, "PHP-FPM")
+        return key[0] if key[1] in under else key[0].split()[-1]
 
     def hot(self):
         """And the latency at half of what each can do."""
@@ -156,8 +204,7 @@ class Served:
             "Another good token in every request",
             ["where", "contestant", "requests/s", "of empty", "middle half", "of jwt_decode()",
              "middle half", "CPU, µs"],
-            "20,000 tokens in turn, of which a worker keeps 1,024. *jwt_decode() alone* is the\n"
-            "empty program that finds the cookie, decodes it and looks at \"alg\" and \"exp\".")
+            COLD.format(MANY))
         for key in sorted(k for k in self.results.rates if k[2] == "cold"):
             table.add(key[0], key[1], "%.0f" % self.results.median(key),
                       *map(figure, self.results.compared(key, (key[0], EMPTY, "cold"))),
@@ -177,6 +224,8 @@ class Served:
         facts["express"] = ratio("page", OURS, "Express")
         facts["php"] = ratio("page", OURS, "PHP-FPM")
         facts["openidc"] = ratio("gate", OURS, "mod_auth_openidc")
+        for how in ("hot", "cold"):
+            facts["redis " + how] = ratio("gate", REDIS, OURS, how)
 
     def bounds(self):
         """What keeps a cold token from what is wanted of it: what libjwt's part alone takes."""
@@ -193,6 +242,18 @@ class Served:
                 ours=self.microseconds(ours) - self.microseconds(empty),
                 of=self.results.compared(ours, decode)[0]))
         self.results.bounds.append(BOUND_PARTS.format_map(facts))
+        for how in ("hot", "cold"):
+            self.results.bounds.append(self.redis_parts(how))
+
+    def redis_parts(self, kind):
+        """What a request spends more when it asks an engine."""
+        lmdb, redis = (("lighttpd gate", name, kind) for name in (OURS, REDIS))
+        whole = [os.cpu_count() / self.results.median(key) * 1e6 for key in (lmdb, redis)]
+        return REDIS_PARTS.format(
+            load=kind, cores=os.cpu_count(), lmdb=whole[0], redis=whole[1],
+            more=whole[1] - whole[0], engine=self.microseconds(redis, self.engine_cpu),
+            worker=self.microseconds(redis) - self.microseconds(lmdb),
+            idle=self.microseconds(redis, self.idle) - self.microseconds(lmdb, self.idle))
 
     # -- what else ---------------------------------------------------------------------------
 
@@ -208,6 +269,7 @@ class Served:
                 under = self.where((group, name)) == group
                 table.add(("%s: " % group.rpartition(" ")[0] if under else "") + name,
                           "%.1f" % (one.server.pss() * 1024 / 1e6))
+        table.add("redis-server", "%.1f" % (self.engine.pss() * 1024 / 1e6))
 
     def compare(self, table, name, pair, connections):
         """A row of a table of growth: the empty program and ours, in turn."""

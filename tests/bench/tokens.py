@@ -1,21 +1,38 @@
 """Tokens as login.fcgi makes them, good ones and bad ones, as many as are wanted."""
 import base64
-import hashlib
-import hmac
 import json
 import secrets
 import shutil
+import subprocess
 import time
+
+import jwt
 
 import fcgi
 from conftest import PLAIN, SECRET, write_settings
 
 SECONDS = 14400  # that a token lives: longer than half of a run, so that none is renewed
 NAME, PASSWORD = "admin", "password"
+MANY = 20000  # tokens, of which a worker keeps 1,024
 
 
 def settings(folder, **more):
+    """The environment file; of a key file the folder gets a copy."""
+    if "POSTERN_KEY_FILE" in more:
+        folder.mkdir(exist_ok=True)
+        more["POSTERN_KEY_FILE"] = shutil.copy(more["POSTERN_KEY_FILE"], folder)
     return write_settings(folder, POSTERN_TOKEN_TTL=SECONDS, **more)
+
+
+KEYS = {"ES256": ("EC", "ec_paramgen_curve:P-256"), "RS256": ("RSA", "rsa_keygen_bits:2048")}
+
+
+def key_file(folder, algorithm):
+    """A new one."""
+    kind, option = KEYS[algorithm]
+    subprocess.run(["openssl", "genpkey", "-algorithm", kind, "-pkeyopt", option, "-out",
+                    folder / "key.pem"], check=True, stderr=subprocess.DEVNULL)
+    return folder / "key.pem"
 
 
 def copy_state(state, to):
@@ -40,6 +57,7 @@ class Mint:
 
     def __init__(self, folder, **more):
         self.folder, self.settings = folder, more
+        self.many = folder / "cookies"  # a file, as cookies() makes it
         login = fcgi.Worker(folder, settings(folder, **more), "login.fcgi", programs=PLAIN)
         self.good = login.post("/login", {"username": NAME, "password": PASSWORD}).cookie()
         login.stop()
@@ -48,21 +66,19 @@ class Mint:
         self.header, claims, _ = self.good.split(".")
         self.claims = decoded(claims)
         self.kid = decoded(self.header)["kid"]
+        self.algorithm = jwt.algorithms.get_default_algorithms()[decoded(self.header)["alg"]]
+        key = more.get("POSTERN_KEY_FILE")
+        self.key = self.algorithm.prepare_key(key.read_bytes() if key else SECRET)
 
     def token(self, **claims):
         claims = {**self.claims, "sid": secrets.token_hex(16), **claims}
         body = json.dumps(claims, separators=(",", ":"))
         text = "%s.%s" % (self.header, encoded(body.encode()))
-        return "%s.%s" % (text, encoded(self.sign(text.encode())))
-
-    def sign(self, text):
-        return hmac.digest(SECRET.encode(), text, hashlib.sha256)
+        return "%s.%s" % (text, encoded(self.algorithm.sign(text.encode(), self.key)))
 
     def cookies(self, count):
         """A file with so many, of a token each."""
-        path = self.folder / "cookies"
-        path.write_text("".join("token=%s\n" % self.token() for _ in range(count)))
-        return path
+        self.many.write_text("".join("token=%s\n" % self.token() for _ in range(count)))
 
     def expired(self):
         then = int(time.time()) - 600
