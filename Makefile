@@ -192,8 +192,9 @@ build/demo/users:
 # -- tests -------------------------------------------------------------------------------
 
 test: test-packages
-	@$(MAKE) --no-print-directory SAN=address,undefined unit replay all
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined test-programs all
+	@$(MAKE) --no-print-directory SAN=address,undefined unit replay
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	npm ci --prefix tests/site --loglevel=error --no-audit --no-fund
 	/usr/bin/python3 -m pytest -q tests/site
 
@@ -208,6 +209,8 @@ test-cluster: test-packages
 		/usr/bin/python3 -m pytest -q tests/site/test_cluster.py; \
 	done
 	RESTARTS=1000 /usr/bin/python3 -m pytest -q -s tests/site/test_cluster.py -k restarts
+
+test-programs: $(UNIT) $(FUZZ)
 
 unit: $(UNIT)
 	@set -e; for t in $(UNIT); do $$t; done
@@ -283,7 +286,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 FORCE:
-.PHONY: all run demo run-packages test test-packages test-package test-cluster unit replay fuzz mutate bench dist install clean help FORCE
+.PHONY: all run demo run-packages test test-packages test-package test-cluster test-programs unit replay fuzz mutate bench dist install clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
