@@ -52,7 +52,7 @@ def test_install_brings_what_there_is_to_read(installed):
     assert "\nPOSTERN_SECRET=\n" in (docs / "examples/postern.env").read_text()
     brought = {str(f.relative_to(docs)) for f in docs.rglob("*") if f.is_file()}
     assert {"deploy/lighttpd.conf", "deploy/systemd/postern-login@.service",
-            "deploy/fail2ban/jail.d/postern.conf"} <= brought
+            "deploy/fail2ban/jail.d/postern.conf", "deploy/redis/users.acl"} <= brought
     # What is for a shared host has names that nobody sees.
     assert not [f for f in installed.rglob("*")
                 if f.name.startswith(".") or f.name in ("shared-hosting", "static")]
