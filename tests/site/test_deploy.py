@@ -274,7 +274,7 @@ def connected(start_pair):  # noqa: F811
     """Start a pair whose connections are there: with TLS, the first request may come too early."""
     def start(engine):
         pair = start_pair(engine.url)
-        wait_until(lambda: pair.sign_in().status == 200 and pair.look("no-token") != 503)
+        wait_until(lambda: (token := pair.sign_in().cookie()) and pair.look(token) == 200)
         pair.events()
         return pair
 
