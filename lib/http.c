@@ -96,7 +96,7 @@ catch_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return -1;
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -130,6 +130,8 @@ http_open(struct http *http)
 			i++;
 		http->first[length] = (unsigned char)i;
 	}
+	/* As plain CGI, too: the engine that keeps the state may hang up at any time. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!is_listening(STDIN_FILENO) || open_fastcgi(http))
 		return true;
 	log_event(&log, "config", "reason=\"cannot serve FastCGI: %s\"", strerror(errno));

@@ -1,5 +1,6 @@
 """The state with a real redis-server: shared, emptied, stopped, behind a password and TLS."""
 import signal
+import socket
 import subprocess
 import time
 
@@ -222,6 +223,29 @@ def test_a_connection_that_was_cut_is_made_again(redis, start_pair):
         redis.ask("CLIENT", "KILL", "TYPE", "normal")
         assert pair.look(token) == 200 and pair.sign_in().status == 200
     assert pair.events() == []
+
+
+def test_an_engine_that_hangs_up_kills_no_cgi(tmp_path):
+    """Between two commands: the next one is written to a socket that nobody reads any more."""
+    env = write_settings(tmp_path, POSTERN_STATE="unix:%s" % (tmp_path / "engine"))
+    said = fcgi.parameters("POST", "/login", CONTENT_TYPE=fcgi.FORM, CONTENT_LENGTH="32")
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(tmp_path / "engine"))
+        engine.listen()
+        for _ in range(5):
+            process = fcgi.run_cgi(env, said, subprocess.PIPE, programs=PLAIN)
+            process.stdin.write(b"username=admin&password=password")
+            process.stdin.close()
+            connection, _ = engine.accept()
+            with connection:
+                for reply in (b"*1\r\n$6\r\nmaster\r\n", b":0\r\n"):
+                    connection.recv(65536)
+                    connection.sendall(reply)
+            wait_until(lambda: process.poll() is not None or fcgi.readable(engine, 0))
+            if process.poll() is None:
+                engine.accept()[0].close()
+            assert process.wait(30) == 0
+            assert process.stdout.read().startswith(b"Status: 503 ")
 
 
 def test_grace(redis, start_pair):
