@@ -20,6 +20,9 @@ enum {
 	TELL = 60000,  /* between two lines that say the same */
 };
 
+/* A reply has four, ROLE some more; and one that names all replicas has not as many as this. */
+enum { ELEMENTS_MAX = 64 };
+
 int64_t
 engine_clock(void)
 {
@@ -138,6 +141,32 @@ hang_up(struct engine *engine)
 	if (engine->context != NULL)
 		redisFree(engine->context);
 	engine->context = NULL;
+}
+
+#if HIREDIS_MAJOR > 0
+typedef size_t element_count;
+#else
+typedef int element_count;
+#endif
+
+/* What hiredis makes a reply with; it would make room for as many elements as it is told of. */
+static void *(*make_array)(const redisReadTask *task, element_count count);
+
+static void *
+make_short_array(const redisReadTask *task, element_count count)
+{
+	return count > ELEMENTS_MAX ? NULL : make_array(task, count);
+}
+
+static void
+limit_replies(redisContext *context)
+{
+	static redisReplyObjectFunctions functions;
+
+	functions = *context->reader->fn;
+	make_array = functions.createArray;
+	functions.createArray = make_short_array;
+	context->reader->fn = &functions;
 }
 
 /* Wait for the next reply. NULL where none came in time, or the connection is broken. */
@@ -297,6 +326,7 @@ dial(struct engine *engine)
 		return fail(engine, "out of memory");
 	if (engine->context->err != 0)
 		return fail(engine, engine->context->errstr);
+	limit_replies(engine->context);
 	return (!engine->url.tls || secure(engine, until)) && greet(engine, until);
 }
 

@@ -554,6 +554,31 @@ test_nonsense(void **state)
 	}
 }
 
+/* Of a reply that is announced to be long nobody makes room for all. */
+static void
+test_long_replies(void **state)
+{
+	static const char *const replies[] = { "*65\r\n", "*50000000\r\n", "*2147483647\r\n",
+		"*4\r\n*50000000\r\n", "*1\r\n*1\r\n*1\r\n*50000000\r\n" };
+
+	for (size_t i = 0; i < COUNT(replies); i++) {
+		long long begun = milliseconds();
+		struct place place;
+		struct fake fake;
+
+		fake_start(&fake, *state, replies[i]);
+		open_at(&place, fake.url, 0);
+		assert_int_equal(verdict(&place, SID, NOW), STATE_FAULT);
+		CHECK(replies[i], milliseconds() - begun < 150);
+		check_said(&place, replies[i], "Out of memory");
+		snprintf(fake.answers->role, sizeof(fake.answers->role), "%s", replies[i]);
+		CHECK(replies[i], !does(&place, COUNT_TRY));
+		CHECK(replies[i], milliseconds() - begun < 300);
+		state_free(place.state);
+		fake_stop(&fake);
+	}
+}
+
 /* A name that fits no key is none that could have been kept. */
 static void
 test_long_name(void **state)
@@ -979,6 +1004,7 @@ main(void)
 		cmocka_unit_test(test_hangs_no_more),
 		cmocka_unit_test(test_drips),
 		cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_long_replies),
 		cmocka_unit_test(test_long_name),
 		cmocka_unit_test(test_password),
 		cmocka_unit_test(test_out_of_memory),
