@@ -17,6 +17,7 @@ enum {
 	ALONE = 1000,
 	MASTER = 1000, /* how long it is believed that it is the master */
 	DEAF = 10000,  /* how long one that was too slow to deny that it is the master is let be */
+	BRIEFLY = 20,  /* how long it is waited for meanwhile: it may be back, and the master */
 	TELL = 60000,  /* between two lines that say the same */
 };
 
@@ -32,11 +33,11 @@ engine_clock(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* When a step that begins now must be done. */
+/* When a step that begins now, and may take so long, must be done. */
 static int64_t
-step_end(const struct engine *engine)
+step_end(const struct engine *engine, int64_t step)
 {
-	const int64_t end = engine_clock() + STEP;
+	const int64_t end = engine_clock() + step;
 
 	return end < engine->deadline ? end : engine->deadline;
 }
@@ -315,10 +316,10 @@ secure(struct engine *engine, int64_t until)
 #endif
 
 static bool
-dial(struct engine *engine)
+dial(struct engine *engine, int64_t step)
 {
 	const struct state_address *address = &engine->url.addresses[engine->at];
-	const int64_t until = step_end(engine);
+	const int64_t until = step_end(engine, step);
 
 	engine->context = address->port == 0 ? redisConnectUnixNonBlock(address->host)
 					     : redisConnectNonBlock(address->host, address->port);
@@ -330,10 +331,39 @@ dial(struct engine *engine)
 	return (!engine->url.tls || secure(engine, until)) && greet(engine, until);
 }
 
+/* Dial, and keep in mind whether that took too long. */
+static bool
+try_address(struct engine *engine, int64_t step)
+{
+	const bool late = engine->late;
+	bool done;
+
+	engine->late = false;
+	done = dial(engine, step);
+	if (!engine->late)
+		engine->deaf[engine->at] = 0;
+	else if (step == STEP)
+		engine->deaf[engine->at] = engine_clock() + DEAF;
+	engine->late = engine->late || late;
+	return done;
+}
+
+/* How long this one is waited for when it is asked whether it is the master, too. */
+static int64_t
+patience(const struct engine *engine, size_t at, bool fresh)
+{
+	const bool was_late = engine->deaf[at] > engine->deadline - ENGINE_MS + DEAF;
+
+	if (was_late)
+		return 0;
+	return fresh || engine_clock() >= engine->deaf[at] ? STEP : BRIEFLY;
+}
+
 /*
  * Does none of the others say that it is the master, too? A master that failed and comes back says
  * so for some seconds, and does not know what was ended since. One that does not answer cannot be
- * asked; and if this connection is not `fresh`, it is not waited for again soon.
+ * asked: it is not waited for twice in one command, and, if this connection is not `fresh`, only
+ * briefly for a while.
  */
 static bool
 is_only_master(struct engine *engine, bool fresh)
@@ -344,13 +374,13 @@ is_only_master(struct engine *engine, bool fresh)
 	bool only = true;
 
 	for (size_t i = 1; only && i < engine->url.count; i++) {
+		int64_t step;
+
 		engine->at = (at + i) % engine->url.count;
-		if (!fresh && engine_clock() < engine->deaf[engine->at])
+		if ((step = patience(engine, engine->at, fresh)) == 0)
 			continue;
-		engine->late = false;
-		only = !dial(engine);
+		only = !try_address(engine, step);
 		hang_up(engine);
-		engine->deaf[engine->at] = engine->late ? engine_clock() + DEAF : 0;
 	}
 	engine->context = connected;
 	engine->at = at;
@@ -365,7 +395,7 @@ reach(struct engine *engine)
 	for (size_t i = 0; engine->context == NULL && i < engine->url.count; i++) {
 		if (engine_clock() >= engine->deadline)
 			return false;
-		if (dial(engine)) {
+		if (try_address(engine, STEP)) {
 			if (is_only_master(engine, true))
 				return true;
 			hang_up(engine);
@@ -387,7 +417,7 @@ exchange(struct engine *engine, const struct engine_command *command)
 
 	if (doubted && !is_only_master(engine, false))
 		return NULL;
-	until = step_end(engine);
+	until = step_end(engine, STEP);
 	if (doubted && !append(engine, 1, (const char *[]){ "ROLE" }))
 		return NULL;
 	if (!append(engine, command->count, (const char **)command->words))

@@ -42,7 +42,7 @@ struct engine {
 	/* Milliseconds of engine_clock(): when this command is over, until when nobody is asked,
 	   when the other end last said that it is the master. */
 	int64_t deadline, alone, master;
-	int64_t deaf[STATE_ADDRESSES_MAX]; /* until when each is not asked whether it is one, too */
+	int64_t deaf[STATE_ADDRESSES_MAX]; /* until when each is waited for only briefly */
 	bool late, unsure; /* in this command something was too slow; it may be done */
 	/* What failed, and where; what the log was told of it, and when; still failing. */
 	char why[ENGINE_WHY_SIZE], told[ENGINE_WHY_SIZE];

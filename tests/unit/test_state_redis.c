@@ -785,41 +785,116 @@ test_address_that_is_named(void **state)
 	}
 }
 
+/* A socket at which the kernel accepts, and nobody answers. */
+static int
+hang_at(int *port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(bind(fd, (struct sockaddr *)&address, length) == 0 && listen(fd, 8) == 0 &&
+	    getsockname(fd, (struct sockaddr *)&address, &length) == 0);
+	*port = ntohs(address.sin_port);
+	return fd;
+}
+
+/* Start an engine at this port. */
+static void
+start_at(struct server *started, int port)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", port);
+	server_make(started);
+	server_start(started, (const char *[]){ "--port", text, "--bind", "127.0.0.1", NULL });
+}
+
+static void
+stop_one(struct server *started)
+{
+	server_stop(started);
+	server_remove(started);
+}
+
 /* One that hangs keeps nobody from the next. */
 static void
 test_first_address_hangs(void **state)
 {
 	struct server other;
 	struct place place;
-	char url[512], text[16];
-	int port = free_port(), hanging = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t length = sizeof(address);
+	char url[512];
+	int port = free_port(), hung, hanging = hang_at(&hung);
 	long long begun;
 
 	(void)state;
-	/* The kernel accepts, and nobody answers. */
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_true(bind(hanging, (struct sockaddr *)&address, length) == 0 &&
-	    listen(hanging, 8) == 0 &&
-	    getsockname(hanging, (struct sockaddr *)&address, &length) == 0);
-	snprintf(text, sizeof(text), "%d", port);
-	server_make(&other);
-	server_start(&other, (const char *[]){ "--port", text, "--bind", "127.0.0.1", NULL });
-	snprintf(url, sizeof(url), "redis://127.0.0.1:%d,127.0.0.1:%d", ntohs(address.sin_port),
-	    port);
+	start_at(&other, port);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d,127.0.0.1:%d", hung, port);
 	open_at(&place, url, 0);
 	begun = milliseconds();
 	assert_true(does(&place, COUNT_TRY));
-	assert_in_range(milliseconds() - begun, 190, 450);
+	assert_in_range(milliseconds() - begun, 190, 300);
 	begun = milliseconds();
 	for (int verb = 0; verb < CHECK_SESSION; verb++)
 		assert_true(does(&place, verb));
 	assert_in_range(milliseconds() - begun, 0, 150);
 	finish(&place);
-	server_stop(&other);
-	server_remove(&other);
+	stop_one(&other);
 	close(hanging);
+}
+
+/* Nor do two keep a process that has just begun. */
+static void
+test_two_of_three_hang(void **state)
+{
+	struct server third;
+	char url[512];
+	int port = free_port(), hung[2], hanging[2] = { hang_at(&hung[0]), hang_at(&hung[1]) };
+
+	(void)state;
+	start_at(&third, port);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d", hung[0],
+	    hung[1], port);
+	for (int i = 0; i < 2; i++) {
+		struct place place;
+
+		open_at(&place, url, 0);
+		assert_true(does(&place, COUNT_TRY));
+		finish(&place);
+	}
+	stop_one(&third);
+	close(hanging[0]);
+	close(hanging[1]);
+}
+
+/* One that hung, and is back as the master, is noticed within a second or so. */
+static void
+test_back_as_the_master(void **state)
+{
+	struct server old, new;
+	struct place place;
+	char url[512];
+	int port = free_port(), hung, hanging = hang_at(&hung);
+	long long end;
+
+	(void)state;
+	start_at(&old, port);
+	server_do(&old, "SET postern:all %d", NOW - DAY);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d,127.0.0.1:%d", port, hung);
+	open_at(&place, url, 0);
+	assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
+	usleep(1100000);
+	assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
+	close(hanging);
+	start_at(&new, hung);
+	end = milliseconds() + 2000;
+	while (verdict(&place, SID, NOW) == STATE_OPEN)
+		assert_true(milliseconds() < end);
+	check_said(&place, "back", "another says that it is the master, too");
+	state_free(place.state);
+	stop_one(&old);
+	stop_one(&new);
 }
 
 /* However many hang, a verb is over in half a second. */
@@ -1012,6 +1087,8 @@ main(void)
 		cmocka_unit_test(test_two_masters),
 		cmocka_unit_test(test_address_that_is_named),
 		cmocka_unit_test(test_first_address_hangs),
+		cmocka_unit_test(test_two_of_three_hang),
+		cmocka_unit_test(test_back_as_the_master),
 		cmocka_unit_test(test_all_addresses_hang),
 		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_no_grace_for_what_was_to_end),
