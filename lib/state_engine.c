@@ -470,7 +470,7 @@ engine_ask(struct engine *engine, const struct engine_command *command,
 		hang_up(engine);
 		fail(engine, "a reply that makes no sense");
 	}
-	if (engine->late && reply == NULL)
+	if (reply == NULL && engine_clock() - now >= STEP)
 		engine->alone = engine_clock() + ALONE;
 	if (reply != NULL)
 		tell_end(engine, log);

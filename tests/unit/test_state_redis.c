@@ -452,6 +452,25 @@ test_hangs(void **state)
 	}
 }
 
+/* So does one that refuses, but takes its time for that. */
+static void
+test_refuses_slowly(void **state)
+{
+	struct place place;
+	struct fake fake;
+	long long begun;
+
+	fake_start(&fake, *state, "-NO\r\n");
+	fake.answers->delay = 8;
+	open_at(&place, fake.url, 0);
+	begun = milliseconds();
+	for (int i = 0; i < 8; i++)
+		assert_false(does(&place, CHECK_SESSION));
+	assert_in_range(milliseconds() - begun, 190, 700);
+	state_free(place.state);
+	fake_stop(&fake);
+}
+
 /* It is asked again after that second, and is back. */
 static void
 test_hangs_no_more(void **state)
@@ -1076,6 +1095,7 @@ main(void)
 		cmocka_unit_test(test_kept_and_doubted),
 		cmocka_unit_test(test_away),
 		cmocka_unit_test(test_hangs),
+		cmocka_unit_test(test_refuses_slowly),
 		cmocka_unit_test(test_hangs_no_more),
 		cmocka_unit_test(test_drips),
 		cmocka_unit_test(test_nonsense),
