@@ -232,7 +232,10 @@ begin_session(void *home, const char *sid, const char *user, time_t *auth_time, 
 	return done;
 }
 
-/* Whether it is done or not: nobody is let in by what was said before. */
+/*
+ * Whether it is done or not: nobody is let in by what was said before. Elsewhere the grace may keep
+ * it in, and renew its token, until that is over.
+ */
 static bool
 end_session(void *home, const char *sid, time_t now, time_t until, const struct log *log)
 {
@@ -244,7 +247,7 @@ end_session(void *home, const char *sid, time_t now, time_t until, const struct 
 	add_key(&command, redis, "ended:", sid);
 	add_number(&command, now);
 	engine_add(&command, "EX");
-	add_lifetime(&command, until, now);
+	add_lifetime(&command, until + redis->grace / 1000, now);
 	return ask_to_set(redis, &command, log);
 }
 

@@ -154,6 +154,21 @@ test_lifetimes(void **state)
 	finish(&place);
 }
 
+/* What was ended is remembered for longer than any process may take it for open. */
+static void
+test_lifetime_with_grace(void **state)
+{
+	struct place place;
+	long long left;
+
+	(void)state;
+	begin(&place, 3 * DAY);
+	assert_true(state_end_session(place.state, SID, NOW, UNTIL, &place.log));
+	left = server_do(&server, "TTL postern:ended:" SID);
+	assert_in_range(left, 600 + 4 * DAY - 2, 600 + 4 * DAY);
+	finish(&place);
+}
+
 /* An engine that is emptied lets nobody in who was in before. */
 static void
 test_emptied(void **state)
@@ -1085,6 +1100,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lifetimes),
+		cmocka_unit_test(test_lifetime_with_grace),
 		cmocka_unit_test(test_emptied),
 		cmocka_unit_test(test_emptied_for_two),
 		cmocka_unit_test(test_sites_apart),
