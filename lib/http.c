@@ -119,11 +119,25 @@ open_fastcgi(struct http *http)
 	return FCGX_InitRequest(http->fastcgi, -1, 0) == 0;
 }
 
+/* Where one of them is closed, a connection would get its number, and so what is for the log. */
+static void
+open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 bool
 http_open(struct http *http)
 {
 	const struct log log = log_stderr();
 
+	open_standard();
 	*http = (struct http){ .signals = -1 };
 	for (size_t length = 0, i = 0; length < HTTP_PARAMETER_SIZE; length++) {
 		while (i < COUNT(parameters) && parameters[i].length < length)

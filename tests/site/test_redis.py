@@ -248,6 +248,16 @@ def test_an_engine_that_hangs_up_kills_no_cgi(tmp_path):
             assert process.stdout.read().startswith(b"Status: 503 ")
 
 
+def test_without_a_standard_error_the_log_is_not_sent_to_the_engine(redis, tmp_path):
+    env = write_settings(tmp_path, POSTERN_STATE=redis.url)
+    said = fcgi.parameters("POST", "/login", CONTENT_TYPE=fcgi.FORM, CONTENT_LENGTH="29")
+    done = subprocess.run(["sh", "-c", 'exec "$0" 2>&-', PLAIN / "login.fcgi"],
+                          env={"POSTERN_ENV": str(env), **dict(said)}, stdout=subprocess.PIPE,
+                          input=b"username=admin&password=wrong")
+    assert done.stdout.startswith(b"Status: 401 ") and redis.ask("DBSIZE") != "0"
+    assert "ERR" not in redis.ask("INFO", "errorstats")
+
+
 def test_grace(redis, start_pair):
     pair = start_pair(redis.url, POSTERN_STATE_GRACE="3")
     seen, unseen, ended = (pair.sign_in().cookie() for _ in range(3))
