@@ -88,6 +88,7 @@ fail_by(struct engine *engine, const char *command, const char *error)
 	/* So may that of a command that it does not know. */
 	if (strstr(why, "with args") != NULL)
 		*strstr(why, "with args") = '\0';
+	engine->refused = true;
 	return fail(engine, why);
 }
 
@@ -363,7 +364,7 @@ patience(const struct engine *engine, size_t at, bool fresh)
  * Does none of the others say that it is the master, too? A master that failed and comes back says
  * so for some seconds, and does not know what was ended since. One that does not answer cannot be
  * asked: it is not waited for twice in one command, and, if this connection is not `fresh`, only
- * briefly for a while.
+ * briefly for a while. One that answers with an error, as it has too many clients, may be one.
  */
 static bool
 is_only_master(struct engine *engine, bool fresh)
@@ -371,21 +372,25 @@ is_only_master(struct engine *engine, bool fresh)
 	redisContext *connected = engine->context;
 	const size_t at = engine->at;
 	const bool late = engine->late;
-	bool only = true;
+	bool only = true, refused = false;
 
-	for (size_t i = 1; only && i < engine->url.count; i++) {
+	for (size_t i = 1; only && !refused && i < engine->url.count; i++) {
 		int64_t step;
 
 		engine->at = (at + i) % engine->url.count;
 		if ((step = patience(engine, engine->at, fresh)) == 0)
 			continue;
+		engine->refused = false;
 		only = !try_address(engine, step);
+		refused = engine->refused;
 		hang_up(engine);
 	}
 	engine->context = connected;
 	engine->at = at;
 	engine->late = late;
-	return only || fail(engine, "another says that it is the master, too");
+	if (!only)
+		fail(engine, "another says that it is the master, too");
+	return only && !refused;
 }
 
 /* Be connected to the master. */

@@ -44,6 +44,7 @@ struct engine {
 	int64_t deadline, alone, master;
 	int64_t deaf[STATE_ADDRESSES_MAX]; /* until when each is waited for only briefly */
 	bool late, unsure; /* in this command something was too slow; it may be done */
+	bool refused;      /* the last one that was asked for its role answered with an error */
 	/* What failed, and where; what the log was told of it, and when; still failing. */
 	char why[ENGINE_WHY_SIZE], told[ENGINE_WHY_SIZE];
 	size_t where;

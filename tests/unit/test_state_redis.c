@@ -703,6 +703,24 @@ free_port(void)
 	return ntohs(address.sin_port);
 }
 
+/* Start an engine at this port. */
+static void
+start_at(struct server *started, int port)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", port);
+	server_make(started);
+	server_start(started, (const char *[]){ "--port", text, "--bind", "127.0.0.1", NULL });
+}
+
+static void
+stop_one(struct server *started)
+{
+	server_stop(started);
+	server_remove(started);
+}
+
 /* The master is found, wherever it stands, and found again when another becomes it. */
 static void
 test_master_and_replica(void **state)
@@ -793,6 +811,40 @@ test_two_masters(void **state)
 	}
 }
 
+/* Nor where one does not say what it is, as it has too many clients. */
+static void
+test_another_refuses(void **state)
+{
+	struct server servers[2];
+	struct place place;
+	char url[512];
+	int ports[2] = { free_port(), free_port() };
+	long long end;
+
+	(void)state;
+	start_at(&servers[0], ports[0]);
+	start_at(&servers[1], ports[1]);
+	server_do(&servers[1], "REPLICAOF 127.0.0.1 %d", ports[0]);
+	server_do(&servers[0], "SET postern:all %d", NOW - DAY);
+	snprintf(url, sizeof(url), "redis://127.0.0.1:%d,127.0.0.1:%d", ports[0], ports[1]);
+	open_at(&place, url, 0);
+	assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
+	server_do(&servers[1], "CONFIG SET maxclients 1");
+	end = milliseconds() + 2000;
+	while (verdict(&place, SID, NOW) == STATE_OPEN)
+		assert_true(milliseconds() < end);
+	check_said(&place, "refuses", "reason=\"ROLE: ERR max number of clients reached\"");
+	snprintf(url, sizeof(url), "address=127.0.0.1:%d ", ports[1]);
+	check_said(&place, "refuses", url);
+	for (int verb = 0; verb < VERBS; verb++)
+		assert_false(does(&place, verb));
+	server_do(&servers[1], "CONFIG SET maxclients 100");
+	assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
+	state_free(place.state);
+	stop_one(&servers[0]);
+	stop_one(&servers[1]);
+}
+
 /* The log names the address as it may stand in the URL. */
 static void
 test_address_that_is_named(void **state)
@@ -832,24 +884,6 @@ hang_at(int *port)
 	    getsockname(fd, (struct sockaddr *)&address, &length) == 0);
 	*port = ntohs(address.sin_port);
 	return fd;
-}
-
-/* Start an engine at this port. */
-static void
-start_at(struct server *started, int port)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", port);
-	server_make(started);
-	server_start(started, (const char *[]){ "--port", text, "--bind", "127.0.0.1", NULL });
-}
-
-static void
-stop_one(struct server *started)
-{
-	server_stop(started);
-	server_remove(started);
 }
 
 /* One that hangs keeps nobody from the next. */
@@ -1121,6 +1155,7 @@ main(void)
 		cmocka_unit_test(test_out_of_memory),
 		cmocka_unit_test(test_master_and_replica),
 		cmocka_unit_test(test_two_masters),
+		cmocka_unit_test(test_another_refuses),
 		cmocka_unit_test(test_address_that_is_named),
 		cmocka_unit_test(test_first_address_hangs),
 		cmocka_unit_test(test_two_of_three_hang),
