@@ -944,7 +944,7 @@ test_back_as_the_master(void **state)
 	struct place place;
 	char url[512];
 	int port = free_port(), hung, hanging = hang_at(&hung);
-	long long end;
+	long long begun, end;
 
 	(void)state;
 	start_at(&old, port);
@@ -953,7 +953,14 @@ test_back_as_the_master(void **state)
 	open_at(&place, url, 0);
 	assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
 	usleep(1100000);
+	begun = milliseconds();
 	assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
+	assert_in_range(milliseconds() - begun, 15, 150);
+	/* Whoever begins anew waits for it. */
+	server_do(&old, "CLIENT KILL TYPE normal SKIPME yes");
+	begun = milliseconds();
+	assert_int_equal(verdict(&place, SID, NOW), STATE_OPEN);
+	assert_in_range(milliseconds() - begun, 190, 400);
 	close(hanging);
 	start_at(&new, hung);
 	end = milliseconds() + 2000;
