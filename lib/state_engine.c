@@ -151,24 +151,24 @@ typedef size_t element_count;
 typedef int element_count;
 #endif
 
-/* What hiredis makes a reply with; it would make room for as many elements as it is told of. */
-static void *(*make_array)(const redisReadTask *task, element_count count);
-
 static void *
 make_short_array(const redisReadTask *task, element_count count)
 {
-	return count > ELEMENTS_MAX ? NULL : make_array(task, count);
+	const struct engine *engine = task->privdata;
+
+	return count > ELEMENTS_MAX ? NULL : engine->makes.createArray(task, count);
 }
 
+/* hiredis would make room for as many elements as it is told of. */
 static void
-limit_replies(redisContext *context)
+limit_replies(struct engine *engine)
 {
-	static redisReplyObjectFunctions functions;
+	redisReader *reader = engine->context->reader;
 
-	functions = *context->reader->fn;
-	make_array = functions.createArray;
-	functions.createArray = make_short_array;
-	context->reader->fn = &functions;
+	engine->makes = engine->makes_short = *reader->fn;
+	engine->makes_short.createArray = make_short_array;
+	reader->fn = &engine->makes_short;
+	reader->privdata = engine;
 }
 
 /* Wait for the next reply. NULL where none came in time, or the connection is broken. */
@@ -328,7 +328,7 @@ dial(struct engine *engine, int64_t step)
 		return fail(engine, "out of memory");
 	if (engine->context->err != 0)
 		return fail(engine, engine->context->errstr);
-	limit_replies(engine->context);
+	limit_replies(engine);
 	return (!engine->url.tls || secure(engine, until)) && greet(engine, until);
 }
 

@@ -9,6 +9,7 @@
 #ifndef POSTERN_STATE_ENGINE_H
 #define POSTERN_STATE_ENGINE_H
 
+#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +17,6 @@
 #include "log.h"
 #include "state_url.h"
 
-struct redisReply;
 struct ssl_ctx_st;
 
 enum {
@@ -36,9 +36,10 @@ struct engine_command {
 
 struct engine {
 	struct state_url url;
-	struct redisContext *context; /* NULL: there is no connection */
-	struct ssl_ctx_st *trusted;   /* NULL before the first one over TLS */
-	size_t at;                    /* whose connection it is, or who is asked next */
+	redisContext *context;      /* NULL: there is no connection */
+	struct ssl_ctx_st *trusted; /* NULL before the first one over TLS */
+	size_t at;                  /* whose connection it is, or who is asked next */
+	redisReplyObjectFunctions makes, makes_short; /* what hiredis makes a reply with, and we */
 	/* Milliseconds of engine_clock(): when this command is over, until when nobody is asked,
 	   when the other end last said that it is the master. */
 	int64_t deadline, alone, master;
@@ -67,8 +68,8 @@ void engine_add(struct engine_command *command, const char *format, ...)
  * caller frees it with freeReplyObject(). Or NULL, and the log says why: once, and then at most
  * once a minute. When it is over, it says that too.
  */
-struct redisReply *engine_ask(struct engine *engine, const struct engine_command *command,
-    bool (*is_right)(const struct redisReply *reply), const struct log *log);
+redisReply *engine_ask(struct engine *engine, const struct engine_command *command,
+    bool (*is_right)(const redisReply *reply), const struct log *log);
 
 /* Hang up. The password is wiped. */
 void engine_close(struct engine *engine);
