@@ -158,6 +158,18 @@ is_of_curve(EVP_PKEY *pkey)
 	    strcmp(name, CURVE) == 0;
 }
 
+/* With an exponent of 1 the signature is what is signed, and anybody can write it. */
+static bool
+has_right_exponent(EVP_PKEY *pkey)
+{
+	BIGNUM *exponent = NULL;
+	bool right = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 &&
+	    BN_is_odd(exponent) && !BN_is_one(exponent);
+
+	BN_free(exponent);
+	return right;
+}
+
 /* NULL, or why this key will not do. */
 static const char *
 fill(struct key *key, EVP_PKEY *pkey, bool private)
@@ -169,6 +181,8 @@ fill(struct key *key, EVP_PKEY *pkey, bool private)
 		return "is neither of the curve P-256 nor of RSA";
 	if (!curve && (bits < KEY_RSA_MIN || bits > KEY_RSA_MAX))
 		return "is of RSA, but not of 2048 to 8192 bits";
+	if (!curve && !has_right_exponent(pkey))
+		return "is of RSA, but its exponent is 1 or even";
 	key->alg = curve ? "ES256" : "RS256";
 	key->signature_bytes = curve ? 2 * COORDINATE_BYTES : (size_t)EVP_PKEY_get_size(pkey);
 	if (!write_pem(key, pkey, private) || !write_jwk(key, pkey, curve))

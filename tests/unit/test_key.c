@@ -187,6 +187,29 @@ test_what_is_no_key(void **state)
 	assert_string_equal(why, "has a NUL byte");
 }
 
+/* A public key of RSA. */
+static EVP_PKEY *
+public_key(const BIGNUM *modulus, unsigned long exponent)
+{
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *e = BN_new();
+	OSSL_PARAM *params;
+	EVP_PKEY *pkey = NULL;
+
+	BN_set_word(e, exponent);
+	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus);
+	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e);
+	params = OSSL_PARAM_BLD_to_param(build);
+	EVP_PKEY_fromdata_init(context);
+	assert_int_equal(EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+	EVP_PKEY_CTX_free(context);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	BN_free(e);
+	return pkey;
+}
+
 /* The example of RFC 7638, section 3.1. */
 static void
 test_thumbprint(void **state)
@@ -199,11 +222,8 @@ test_thumbprint(void **state)
 	const struct made *made = *state;
 	char text[sizeof(modulus) + 4], path[UNIT_PATH_SIZE], why[KEY_WHY_SIZE];
 	unsigned char bytes[sizeof(text)];
-	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
-	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	BIGNUM *e = BN_new(), *number;
-	OSSL_PARAM *params;
-	EVP_PKEY *pkey = NULL;
+	BIGNUM *number;
+	EVP_PKEY *pkey;
 	struct key key;
 
 	snprintf(text, sizeof(text), "%s==", modulus);
@@ -211,12 +231,7 @@ test_thumbprint(void **state)
 		*at = *at == '-' ? '+' : *at == '_' ? '/' : *at;
 	assert_int_equal(EVP_DecodeBlock(bytes, (unsigned char *)text, (int)strlen(text)), 258);
 	number = BN_bin2bn(bytes, 256, NULL);
-	BN_set_word(e, 65537);
-	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, number);
-	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e);
-	params = OSSL_PARAM_BLD_to_param(build);
-	EVP_PKEY_fromdata_init(context);
-	assert_int_equal(EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+	pkey = public_key(number, 65537);
 	unit_path(path, made->folder, "rfc.pem");
 	write_key(path, pkey, PUBLIC, 0644);
 	assert_true(key_read(&key, path, NOW, why));
@@ -225,11 +240,32 @@ test_thumbprint(void **state)
 	assert_non_null(strstr(key.jwk, "\"alg\":\"RS256\""));
 	assert_non_null(strstr(key.jwk, "\"use\":\"sig\""));
 	EVP_PKEY_free(pkey);
-	EVP_PKEY_CTX_free(context);
-	OSSL_PARAM_free(params);
-	OSSL_PARAM_BLD_free(build);
 	BN_free(number);
-	BN_free(e);
+}
+
+static void
+test_exponents(void **state)
+{
+	static const struct {
+		unsigned long exponent;
+		bool good;
+	} cases[] = { { 1, false }, { 2, false }, { 65536, false }, { 3, true }, { 65537, true } };
+	const struct made *made = *state;
+	BIGNUM *modulus = NULL;
+
+	assert_int_equal(EVP_PKEY_get_bn_param(made->rsa, OSSL_PKEY_PARAM_RSA_N, &modulus), 1);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		EVP_PKEY *pkey = public_key(modulus, cases[i].exponent);
+		char path[UNIT_PATH_SIZE], why[KEY_WHY_SIZE];
+		struct key key;
+
+		unit_path(path, made->folder, "exponent.pem");
+		write_key(path, pkey, PUBLIC, 0644);
+		EVP_PKEY_free(pkey);
+		assert_int_equal(key_read(&key, path, NOW, why), cases[i].good);
+		assert_int_equal(strstr(why, "exponent") != NULL, !cases[i].good);
+	}
+	BN_free(modulus);
 }
 
 /* -- tokens of them -------------------------------------------------------------------------- */
@@ -515,6 +551,7 @@ main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_what_is_no_key),
 		cmocka_unit_test(test_thumbprint),
+		cmocka_unit_test(test_exponents),
 		cmocka_unit_test(test_sign_and_verify),
 		cmocka_unit_test(test_half_a_key),
 		cmocka_unit_test(test_algorithms),
