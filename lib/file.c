@@ -13,13 +13,24 @@
 #include "secret.h"
 #include "text.h"
 
-/* NULL, or what makes this file one whose secrets others may know or change. */
+/* NULL, or what makes this file another user's. */
 static const char *
-distrust(const struct stat *st)
+disown(const struct stat *st)
 {
 	if (st->st_uid != 0 && st->st_uid != geteuid())
 		return "belongs to another user: chown it to root or to the user that runs this "
 		       "program";
+	return NULL;
+}
+
+/* NULL, or what makes this file one whose secrets others may know or change. */
+static const char *
+distrust(const struct stat *st)
+{
+	const char *reason = disown(st);
+
+	if (reason != NULL)
+		return reason;
 	if ((st->st_mode & S_IRWXO) != 0)
 		return "is open to others: chmod 600";
 	if ((st->st_mode & (S_IWGRP | S_IXGRP)) != 0)
@@ -148,6 +159,23 @@ file_is_private(const char *path, char why[static FILE_WHY_SIZE])
 	else
 		close(fd);
 	return fd >= 0;
+}
+
+bool
+file_is_ours(const char *path, char why[static FILE_WHY_SIZE])
+{
+	const char *reason = NULL;
+	struct stat st;
+	int fd = open_trusted(path, false, &st, &reason);
+
+	if (fd >= 0) {
+		reason = disown(&st);
+		if (reason == NULL && (st.st_mode & S_IWGRP) != 0)
+			reason = "can be changed by its group: chmod g-w";
+		close(fd);
+	}
+	text_copy(why, FILE_WHY_SIZE, reason != NULL ? reason : "");
+	return reason == NULL;
 }
 
 /* Is it of a network, or, like sshfs, of who knows where? */

@@ -43,6 +43,12 @@ enum file_read file_read(struct file *file, const char *path, size_t max, bool s
 bool file_is_private(const char *path, char why[static FILE_WHY_SIZE]);
 
 /*
+ * Can nobody change the file `path` but root and the effective user? Others may read it. Else
+ * `why` says what is the matter.
+ */
+bool file_is_ours(const char *path, char why[static FILE_WHY_SIZE]);
+
+/*
  * Could this program, and no other user, write to the folder `path`, and is it on a file system
  * of this machine, so that its processes can share memory through a file? Else `why` says what
  * is the matter.

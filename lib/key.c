@@ -224,7 +224,8 @@ key_read(struct key *key, const char *path, time_t now, char why[static KEY_WHY_
 		return false;
 	}
 	private = strstr(file.text, "PRIVATE KEY-----") != NULL;
-	if (private && !file_is_private(path, reason))
+	/* Whoever can change a public key can sign. */
+	if (private ? !file_is_private(path, reason) : !file_is_ours(path, reason))
 		wrong = reason;
 	else
 		wrong = read_text(key, &file, private);

@@ -32,8 +32,8 @@ struct key {
 
 /*
  * Read a key file. One that has a private key must be as file_read() wants a secret one, and must
- * not be encrypted. False, with `key` wiped, when it is not right or on a fault: `why` says what
- * is the matter. The caller wipes the key.
+ * not be encrypted; any other as file_is_ours() wants it. False, with `key` wiped, when it is not
+ * right or on a fault: `why` says what is the matter. The caller wipes the key.
  */
 bool key_read(struct key *key, const char *path, time_t now, char why[static KEY_WHY_SIZE]);
 

@@ -222,6 +222,45 @@ test_owners(void **state)
 	}
 }
 
+/* Who could change it. */
+static void
+test_ours(void **state)
+{
+	static const struct {
+		const char *name;
+		uid_t owner;
+		mode_t mode;
+		uid_t reader;
+		const char *why;
+	} cases[] = {
+		{ "root's, read by root", 0, 0644, 0, NULL },
+		{ "root's, read by all", 0, 0644, NOBODY, NULL },
+		{ "the reader's own", NOBODY, 0644, NOBODY, NULL },
+		{ "another user's", NOBODY, 0644, 0, "belongs to another user" },
+		{ "its group may write it", 0, 0664, NOBODY, "chmod g-w" },
+		{ "others may write it", 0, 0646, NOBODY, "chmod o-w" },
+		{ "root's alone", 0, 0600, NOBODY, "Permission denied" },
+	};
+	char path[UNIT_PATH_SIZE];
+
+	assert_int_equal(geteuid(), 0); /* only root gives files away */
+	assert_int_equal(chmod(*state, 0755), 0);
+	unit_path(path, *state, "ours");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char why[FILE_WHY_SIZE];
+		bool ours;
+
+		unit_write(path, "abc");
+		assert_int_equal(chown(path, cases[i].owner, NOBODY), 0);
+		assert_int_equal(chmod(path, cases[i].mode), 0);
+		assert_true(setegid(NOBODY) == 0 && seteuid(cases[i].reader) == 0);
+		ours = file_is_ours(path, why);
+		assert_true(seteuid(0) == 0 && setegid(0) == 0);
+		CHECK(cases[i].name, ours == (cases[i].why == NULL));
+		CHECK(cases[i].name, ours ? why[0] == '\0' : strstr(why, cases[i].why) != NULL);
+	}
+}
+
 static void
 test_served(void **state)
 {
@@ -328,6 +367,7 @@ main(void)
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_ours),
 		cmocka_unit_test(test_served),
 		cmocka_unit_test(test_private_folder),
 	};

@@ -132,6 +132,7 @@ test_files(void **state)
 		{ "private, others may read it", "P-256", PRIVATE, 0604, NULL, "chmod 600" },
 		{ "private, its group may write it", "2048", PRIVATE, 0620, NULL, "chmod 600" },
 		{ "public, others may write it", "P-256", PUBLIC, 0666, NULL, "chmod o-w" },
+		{ "public, its group may write it", "P-256", PUBLIC, 0664, NULL, "chmod g-w" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
