@@ -471,15 +471,22 @@ choose_place(char out[static PLACE_SIZE], const char *document_root)
 	}
 }
 
+static bool
+environment_has(const char *setting)
+{
+	const char *value = getenv(setting);
+
+	return value != NULL && value[0] != '\0';
+}
+
 bool
 config_is_missing(char path[static CONFIG_LONG_SIZE], const char *document_root)
 {
-	const char *secret = getenv("POSTERN_SECRET");
 	char place[PLACE_SIZE], hidden[PLACE_SIZE];
 	bool found = find_env(place, hidden);
 
-	if ((secret != NULL && secret[0] != '\0') || hidden[0] != '\0' ||
-	    (found && !is_absent(place)))
+	if (environment_has("POSTERN_SECRET") || environment_has("POSTERN_PUBLIC_KEY_FILE") ||
+	    hidden[0] != '\0' || (found && !is_absent(place)))
 		return false;
 	if (!found)
 		choose_place(place, document_root);

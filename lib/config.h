@@ -49,9 +49,9 @@ struct config {
 bool config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE]);
 
 /*
- * Is there no environment file, nor a secret in the process environment? Then `path` says where
- * to make the file: where POSTERN_ENV points, else in the first of those places whose folder is
- * there, else in the first that is not in the document root.
+ * Is there no environment file, nor a secret or a public key in the process environment? Then
+ * `path` says where to make the file: where POSTERN_ENV points, else in the first of those places
+ * whose folder is there, else in the first that is not in the document root.
  */
 bool config_is_missing(char path[static CONFIG_LONG_SIZE], const char *document_root);
 

@@ -197,8 +197,9 @@ def test_a_link_that_leads_nowhere_is_a_file_that_cannot_be_read(tmp_path, login
 
 
 def test_settings_in_the_environment_are_settings_too(login):
-    reply = ask(login, environment={"POSTERN_SECRET": SECRET})
-    assert reply.status == 503 and "POSTERN" not in reply.text
+    for setting in ({"POSTERN_SECRET": SECRET}, {"POSTERN_PUBLIC_KEY_FILE": "/etc/postern/public.pem"}):
+        reply = ask(login, environment=setting)
+        assert reply.status == 503 and "POSTERN" not in reply.text
 
 
 def test_a_gate_and_the_other_program_say_nothing(tmp_path, login):
