@@ -11,6 +11,7 @@ import pytest
 import fcgi
 from conftest import PLAIN, SECRET, hashed, wait_until, write_settings
 from fcgi import FORM
+from test_interop import Key
 
 BODY = b"username=admin&password=password"
 HTML = "text/html"
@@ -54,10 +55,10 @@ def never(*statuses):
     return check
 
 
-def is_session(reply):
+def is_session(reply, key=SECRET, alg="HS256"):
     """Whoever gets a token gets one that verifies."""
     if reply.cookie():
-        read = jwt.decode(reply.cookie(), SECRET, algorithms=["HS256"], audience="session")
+        read = jwt.decode(reply.cookie(), key, algorithms=[alg], audience="session")
         assert read["sub"] == "admin" and len(read["sid"]) == 32
     else:
         assert reply.status in (500, 503), reply.lines
@@ -81,8 +82,7 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("name", REQUESTS)
-def test_every_allocation_fails_in_turn(env, faults, tmp_path, name):
+def fail_in_turn(env, faults, tmp_path, name, samples=None, **key):
     """In plain CGI, from the start of the process; the many of OpenSSL's start in one case only."""
     (tmp_path / "users").write_text("admin:%s\n" % hashed("password", "sha256crypt"))
     ask, check = REQUESTS[name]
@@ -100,18 +100,33 @@ def test_every_allocation_fails_in_turn(env, faults, tmp_path, name):
         reply = ask(good, ended, FAULT_MALLOC=str(nth), **there)
         if reply is None:
             return None
-        check(reply)
+        check(reply, **(key if check is is_session else {}))
         return reply.status
 
     start = allocations(lambda **more: run(said=fcgi.parameters(path="/x"), program="login.fcgi", **more))
     end = allocations(lambda **more: ask(good, ended, **more))
     assert end > start > 500
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        statuses = list(pool.map(fail, range(1 if name == "good" else start - 50, end + 1)))
+        first = 1 if name == "good" else start - 50
+        step = (end - first) // samples if samples else 1
+        statuses = list(pool.map(fail, range(first, end + 1, step)))
     # Where jansson has no memory for a text in the header it leaves it out and says nothing.
     assert name != "good" or statuses.count(400) <= 2
     assert visit(good, **there).status == 200 and visit(ended, **there).status == 400
     assert sign_in(**there).status == 200
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_every_allocation_fails_in_turn(env, faults, tmp_path, name):
+    fail_in_turn(env, faults, tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["right", "good", "ended", "forged"])
+def test_one_of_many_allocations_fails_with_a_key_file(faults, tmp_path, name):
+    """OpenSSL makes thousands of them, to read the key anew for each token."""
+    key = Key("ES256", tmp_path)
+    env = write_settings(tmp_path, POSTERN_KEY_FILE=key.file)
+    fail_in_turn(env, faults, tmp_path, name, samples=50, key=key.public, alg="ES256")
 
 
 @pytest.mark.parametrize("program", ["login.fcgi", "welcome.fcgi"])
