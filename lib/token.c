@@ -256,23 +256,59 @@ can_sign(const struct token_key *key)
 	return token_sign(text, &sample, key, &rules);
 }
 
-/* The same for a key that only verifies. */
+#define SAMPLE_CLAIMS                                                                              \
+	"eyJpc3MiOiJzYW1wbGUiLCJhdWQiOiJzZXNzaW9uIiwic3ViIjoic2FtcGxlIiwic2lkIjoiMDAw"             \
+	"MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAiLCJwd3YiOiIwMDAwMDAwMDAwMDAwMDAwIiwi"             \
+	"aWF0IjoxLCJleHAiOjIsImF1dGhfdGltZSI6MX0"
+
+/*
+ * For each algorithm a public key and a token of it: what a library makes of them tells whether it
+ * works. Nobody has the private keys any more.
+ */
+static const struct {
+	const char *alg, *key, *token;
+} known[] = {
+	{ "ES256",
+	    "-----BEGIN PUBLIC KEY-----\n"
+	    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwW7qtcQWnzgRiQRm7w2RDxQxe0q0\n"
+	    "atbR/a3MmwWXt8sB91/h5ytVow8OxryF0WVXkupwKVE2t8Gedq72zx4iVw==\n"
+	    "-----END PUBLIC KEY-----\n",
+	    "eyJhbGciOiJFUzI1NiJ9." SAMPLE_CLAIMS "."
+	    "odbgi-yFTayMTCemQBSr8W3zw1pov_Sdcyvb9ZbVCTnD6cDLVKieK-QsJnVlsaHxG_sRwOSMbQvV"
+	    "F_PgdGJGhQ" },
+	{ "RS256",
+	    "-----BEGIN PUBLIC KEY-----\n"
+	    "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA8rOoTzKe5IKedQ1WpQGV\n"
+	    "z2jN9fBMuKusWUz6Zn3EHBFYEbWYqbqUs3q8ZBBnkL/5MAorWQLWrjuAICM76kR6\n"
+	    "EIuHpy14KRVqcGPN7trjagDbYU2V34Qvgv6HRQMdmSul2Ysebu5D5dfHa3vLG88g\n"
+	    "djfBpk1s3Gehv2YcPYjFePoPL8edWI3AIYmDkv6w7NgLt015WfadgW+tzB94v/8b\n"
+	    "ErZRHUr7pyuulZv4pi3FlKBBIXIsHP2sGA07UeVc6HEnV/MfaU9m54gd8B1/zNTA\n"
+	    "ZfzUD9t7245dx+CK+yn9TdUdjy1l/bOJlHYiRTdzfjf+m6vxcxccUvwmQ42b0r+s\n"
+	    "BwIDAQAB\n"
+	    "-----END PUBLIC KEY-----\n",
+	    "eyJhbGciOiJSUzI1NiJ9." SAMPLE_CLAIMS "."
+	    "rbKDJCMlwCCW6RX5nqOXQVWjB1ZNjg9H5MeoUCxyFaS1ZlS3s37ZclG9sOm7O0IxLmoNF2zfBUoP"
+	    "c3aApgrhFovZS-t7deuLtv440fvHYJOhI2611Z2H_5_xQRqqaDW8Ug3vIAm0-fcpub3y_r95QKPw"
+	    "bvt5X6M3qsoTV6NM5-SothpKPCNaJmuVdKnOFE_U6rIYdP1cMTayy3vofyrju-_Kh0fZQ595jqkt"
+	    "B0jIKVqahYK46Wzgn1qW9gogK4eG6nwzSssBhkWp-hgUnHajMRsUW21dn49m3wKJ5Y8CTa9FtYkg"
+	    "vvVdsjozTQp0fBper_NWpqaC_uk_k63Y37JCJw" },
+};
+
+/* The same for a key that only verifies, with the other one of its algorithm. */
 static bool
 can_verify(const struct token_key *key)
 {
 	static const struct token_rules rules = { "sample", 1, 1 };
-	char text[TOKEN_SIZE], signature[TOKEN_SIGNATURE_MAX + 1];
+	struct token_key other = { .alg = key->alg };
 	struct token token;
 	const char *why;
-	bool made;
+	size_t i = 0;
 
-	memset(signature, 'A', key->signature_length);
-	signature[key->signature_length] = '\0';
-	/* {"alg":"ES256"} or {"alg":"RS256"}, and {} */
-	made = text_format(text, sizeof(text), "%s.e30.%s",
-	    key->alg[0] == 'E' ? "eyJhbGciOiJFUzI1NiJ9" : "eyJhbGciOiJSUzI1NiJ9", signature);
-	return made && !token_verify(&token, text, key, 1, &rules, &why) &&
-	    strcmp(why, "signature") == 0;
+	while (strcmp(known[i].alg, key->alg) != 0)
+		i++;
+	other.verifying = known[i].key;
+	other.signature_length = strlen(strrchr(known[i].token, '.') + 1);
+	return token_verify(&token, known[i].token, &other, 1, &rules, &why);
 }
 
 bool

@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 import fcgi
-from conftest import PLAIN, SECRET, hashed, wait_until, write_settings
+from conftest import PLAIN, SECRET, hashed, wait_until, write_private, write_settings
 from fcgi import FORM
 from test_interop import Key
 
@@ -127,6 +127,21 @@ def test_one_of_many_allocations_fails_with_a_key_file(faults, tmp_path, name):
     key = Key("ES256", tmp_path)
     env = write_settings(tmp_path, POSTERN_KEY_FILE=key.file)
     fail_in_turn(env, faults, tmp_path, name, samples=50, key=key.public, alg="ES256")
+
+
+def test_who_only_verifies_does_not_begin_with_half_an_openssl(faults, tmp_path):
+    """It would take every good token for a bad one."""
+    key = Key("RS256", tmp_path)
+    good = sign_in(write_settings(tmp_path, POSTERN_KEY_FILE=key.file), faults).cookie()
+    write_private(tmp_path / "public.env", "POSTERN_PUBLIC_KEY_FILE=%s\nPOSTERN_STATE=none\n" % key.public_file)
+
+    def fail(nth):
+        reply = visit(good, tmp_path / "public.env", faults, FAULT_MALLOC=str(nth))
+        return reply and reply.status
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        statuses = list(pool.map(fail, range(1, 600, 8)))
+    assert fail(0) == 200 and 400 not in statuses
 
 
 @pytest.mark.parametrize("program", ["login.fcgi", "welcome.fcgi"])
