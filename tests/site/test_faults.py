@@ -108,8 +108,9 @@ def fail_in_turn(env, faults, tmp_path, name, samples=None, **key):
     assert end > start > 500
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         first = 1 if name == "good" else start - 50
-        step = (end - first) // samples if samples else 1
-        statuses = list(pool.map(fail, range(first, end + 1, step)))
+        nths = range(first, end + 1) if not samples else \
+            sorted({*range(first, end + 1, (end - first) // samples), *range(start - 50, start + 200)})
+        statuses = list(pool.map(fail, nths))
     # Where jansson has no memory for a text in the header it leaves it out and says nothing.
     assert name != "good" or statuses.count(400) <= 2
     assert visit(good, **there).status == 200 and visit(ended, **there).status == 400
@@ -121,12 +122,12 @@ def test_every_allocation_fails_in_turn(env, faults, tmp_path, name):
     fail_in_turn(env, faults, tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ["right", "good", "ended", "forged"])
-def test_one_of_many_allocations_fails_with_a_key_file(faults, tmp_path, name):
-    """OpenSSL makes thousands of them, to read the key anew for each token."""
+@pytest.mark.parametrize("name", ["right", "good", "forged"])
+def test_allocations_fail_in_turn_with_a_key_file(faults, tmp_path, name):
+    """OpenSSL makes thousands of them, to read the key anew for each token: some of them, and all before."""
     key = Key("ES256", tmp_path)
     env = write_settings(tmp_path, POSTERN_KEY_FILE=key.file)
-    fail_in_turn(env, faults, tmp_path, name, samples=50, key=key.public, alg="ES256")
+    fail_in_turn(env, faults, tmp_path, name, samples=30, key=key.public, alg="ES256")
 
 
 def test_who_only_verifies_does_not_begin_with_half_an_openssl(faults, tmp_path):
