@@ -30,8 +30,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mod
 PROGRAM = {"Accept": "*/*"}
 
 
-ADDRESSES = ("127.%d.%d.%d" % (1 + i // 62500 % 250, 1 + i // 250 % 250, 1 + i % 250)
-             for i in itertools.count())  # of clients: all are this machine
+# Of clients: all are this machine. No generator, as threads share it.
+ADDRESSES = map(lambda i: "127.%d.%d.%d" % (1 + i // 62500 % 250, 1 + i // 250 % 250, 1 + i % 250),
+                itertools.count())
 
 
 def free_port():
