@@ -69,7 +69,7 @@ ifdef STATIC
 include deploy/static/static.mk
 endif
 
-$(BIN)/%.fcgi: $(BUILD)/src/%.o $(LIB) $(ARCHIVES)
+$(BIN)/%.fcgi: $(BUILD)/src/%.o $(LIB) $(ARCHIVES) $(if $(SAN),$(BUILD)/tests/site/leaks.o)
 	@mkdir -p $(@D)
 	$(LINK) -o $@ $^ $(LIBS)
 
