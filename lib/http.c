@@ -17,7 +17,11 @@
 #include "secret.h"
 #include "text.h"
 
-enum { LIMIT = HTTP_SECONDS * 1000 }; /* milliseconds */
+enum {
+	LIMIT = HTTP_SECONDS * 1000, /* milliseconds */
+	AT_ONCE = 8,  /* connections that wait are taken, and then it is looked for a signal */
+	SHORT = 2000, /* bytes that a connection has room for, however small its buffer was made */
+};
 
 extern char **environ;
 
@@ -197,7 +201,7 @@ set_timeout(int fd, int option, long left)
 static bool
 take_connection(struct FCGX_Request *fastcgi, int fd)
 {
-	if (!set_timeout(fd, SO_RCVTIMEO, LIMIT) || !set_timeout(fd, SO_SNDTIMEO, LIMIT)) {
+	if (!set_timeout(fd, SO_RCVTIMEO, LIMIT)) {
 		close(fd);
 		return false;
 	}
@@ -212,18 +216,34 @@ take_connection(struct FCGX_Request *fastcgi, int fd)
 	return false;
 }
 
+static int
+next_connection(void)
+{
+	return accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* Wait for a connection. False when there was a signal, or the socket is gone. */
 static bool
-accept_fastcgi(struct http *http)
+wait_for_one(const struct http *http)
 {
 	struct pollfd on[] = { { .fd = http->signals, .events = POLLIN },
 		{ .fd = STDIN_FILENO, .events = POLLIN } };
+	int ready = poll(on, 2, -1);
 
+	return ready <= 0 || (on[0].revents == 0 && on[1].revents == POLLIN);
+}
+
+static bool
+accept_fastcgi(struct http *http)
+{
 	for (;;) {
-		int fd, ready = poll(on, 2, -1);
+		int fd = http->served++ % AT_ONCE != 0 ? next_connection() : -1;
 
-		if (ready > 0 && (on[0].revents != 0 || on[1].revents != POLLIN))
-			return false;
-		fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (!wait_for_one(http))
+				return false;
+			fd = next_connection();
+		}
 		if (fd >= 0 && take_connection(http->fastcgi, fd))
 			return true;
 		/* A sibling took it, the peer has gone, or the system is short of something. */
@@ -285,11 +305,28 @@ expected_body(const struct http *http)
 	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ? -1 : 0;
 }
 
+/*
+ * Write to libfcgi. What is short is never waited for; for more the peer gets its time. libfcgi
+ * waits anew when some of it went out, and would try again what it could not write.
+ */
 static void
-put_stream(void *to, const char *line, size_t length)
+put_stream(struct http *http, FCGX_Stream *to, const char *bytes, size_t length)
+{
+	const bool was_short = http->written <= SHORT;
+
+	http->written += length;
+	if (was_short && http->written > SHORT)
+		set_timeout(http->fastcgi->ipcFd, SO_SNDTIMEO, LIMIT / 3);
+	FCGX_PutStr(bytes, (int)length, to);
+	if (FCGX_GetError(to) != 0)
+		shutdown(http->fastcgi->ipcFd, SHUT_RDWR);
+}
+
+static void
+put_line(void *http, const char *line, size_t length)
 {
 	/* A line that cannot be written cannot be reported either. */
-	FCGX_PutStr(line, (int)length, to);
+	put_stream(http, ((struct http *)http)->fastcgi->err, line, length);
 }
 
 bool
@@ -300,8 +337,8 @@ http_accept(struct http *http)
 	read_parameters(http, http->fastcgi != NULL ? http->fastcgi->envp : environ);
 	http->log = log_stderr();
 	if (http->fastcgi != NULL)
-		http->log = (struct log){ put_stream, http->fastcgi->err };
-	http->headers_length = 0;
+		http->log = (struct log){ put_line, http };
+	http->headers_length = http->written = 0;
 	http->overflowed = http->sent = false;
 	http->is_gate = (http->role[0] != '\0' && strcmp(http->role, "RESPONDER") != 0) ||
 	    http->gate[0] != '\0' || http->require[0] != '\0' ||
@@ -527,7 +564,7 @@ static void
 write_out(struct http *http, const char *bytes, size_t length)
 {
 	if (http->fastcgi != NULL)
-		FCGX_PutStr(bytes, (int)length, http->fastcgi->out);
+		put_stream(http, http->fastcgi->out, bytes, length);
 	else
 		fwrite(bytes, 1, length, stdout);
 }

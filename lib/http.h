@@ -50,7 +50,9 @@ struct http {
 	long body_left;  /* bytes that must still come, or -1 */
 	bool overflowed; /* the reply's headers did not fit, or had a control character */
 	bool sent, ended;
-	int signals; /* tells of SIGTERM and SIGUSR1, or -1 */
+	size_t written;  /* bytes of the reply and of the log */
+	int signals;     /* tells of SIGTERM and SIGUSR1, or -1 */
+	unsigned served; /* connections, of all so far */
 };
 
 /* Was this program started by a web server, in either way? */

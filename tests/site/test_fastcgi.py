@@ -1,5 +1,6 @@
 """The programs without a web server: raw FastCGI, plain CGI, signals, slowness and memory."""
 import concurrent.futures
+import signal
 import socket
 import subprocess
 import time
@@ -121,20 +122,30 @@ def test_a_peer_that_says_something_else_and_goes(start, junk):
 
 # -- slowness ---------------------------------------------------------------------------------
 
+def large_page(folder):
+    """Settings with a sign-in page that is larger than a small socket holds."""
+    folder.mkdir()
+    (folder / "login.html").write_text("{{title}}" * 200)
+    return {"POSTERN_PAGES": folder, "POSTERN_TITLE": "&" * 127}
+
+
 def test_nobody_holds_a_worker_longer_than_ten_seconds(start, tmp_path):
-    """Half a body and silence, a byte a second, half a header and silence: all at once, and
-    behind each of them somebody who wants to sign in."""
+    """Half a body and silence, a byte a second, half a header and silence, a reply that nobody
+    reads: all at once, and behind each of them somebody who wants to sign in."""
     workers = []
-    for i in range(3):
+    for i in range(4):
         (tmp_path / str(i)).mkdir()
-        workers.append(fcgi.Worker(tmp_path / str(i), write_settings(tmp_path / str(i))))
+        large = large_page(tmp_path / "pages") if i == 3 else {}
+        workers.append(fcgi.Worker(tmp_path / str(i), write_settings(tmp_path / str(i), **large),
+                                   small=i == 3))
     connections = [worker.connect() for worker in workers]
     started = time.monotonic()
     post = opening(parameters("POST", "/login", **POST))
     connections[0].sendall(post + record(STDIN, BODY[:5]))
     connections[1].sendall(post)
     connections[2].sendall(post[:5])
-    with concurrent.futures.ThreadPoolExecutor(3) as people:
+    connections[3].sendall(opening(parameters(path="/login")) + record(STDIN))
+    with concurrent.futures.ThreadPoolExecutor(4) as people:
         waiting = [people.submit(worker.sign_in) for worker in workers]
         try:
             for i in range(20):
@@ -195,10 +206,7 @@ def test_sigterm_in_the_middle_of_a_body(start):
 
 def test_sigterm_in_the_middle_of_a_reply(start, tmp_path):
     """A page larger than the socket holds: the worker is stuck writing when the signal comes."""
-    pages = tmp_path / "pages"
-    pages.mkdir()
-    (pages / "login.html").write_text("{{title}}" * 200)
-    env = write_settings(tmp_path / "own", POSTERN_PAGES=pages, POSTERN_TITLE="&" * 127)
+    env = write_settings(tmp_path / "own", **large_page(tmp_path / "pages"))
     worker = start(env=env, small=True)
     with worker.connect() as connection:
         connection.sendall(opening(parameters(path="/login")) + record(STDIN))
@@ -207,6 +215,21 @@ def test_sigterm_in_the_middle_of_a_reply(start, tmp_path):
         reply = read_reply(connection)[STDOUT].decode()
     assert whole(reply) and reply.count("&amp;") == 127 * 200
     assert worker.process.wait(5) == 0
+
+
+def test_sigterm_while_others_wait(start):
+    """Whoever comes next is for another worker, however many there are."""
+    worker = start("welcome.fcgi")
+    worker.process.send_signal(signal.SIGSTOP)
+    waiting = [worker.connect() for _ in range(100)]
+    for connection in waiting:
+        connection.sendall(opening(parameters()) + record(STDIN))
+    for number in (signal.SIGTERM, signal.SIGCONT):
+        worker.process.send_signal(number)
+    assert worker.process.wait(5) == 0
+    assert sum(fcgi.readable(connection, 0) for connection in waiting) <= 8
+    for connection in waiting:
+        connection.close()
 
 
 def test_workers_that_are_told_to_stop_lose_no_request(start):
