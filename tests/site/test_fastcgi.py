@@ -220,14 +220,16 @@ def test_sigterm_in_the_middle_of_a_reply(start, tmp_path):
 def test_sigterm_while_others_wait(start):
     """Whoever comes next is for another worker, however many there are."""
     worker = start("welcome.fcgi")
-    worker.process.send_signal(signal.SIGSTOP)
+    request = opening(parameters()) + record(STDIN)
     waiting = [worker.connect() for _ in range(100)]
-    for connection in waiting:
-        connection.sendall(opening(parameters()) + record(STDIN))
-    for number in (signal.SIGTERM, signal.SIGCONT):
-        worker.process.send_signal(number)
+    waiting[0].sendall(request[:5])
+    fcgi.wait_until(lambda: worker.waits_in(READ))
+    for connection in waiting[1:]:
+        connection.sendall(request)
+    worker.process.send_signal(signal.SIGTERM)
+    waiting[0].sendall(request[5:])
     assert worker.process.wait(5) == 0
-    assert sum(fcgi.readable(connection, 0) for connection in waiting) <= 8
+    assert 1 <= sum(fcgi.readable(connection, 0) for connection in waiting) <= 8
     for connection in waiting:
         connection.close()
 
