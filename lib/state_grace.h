@@ -23,6 +23,6 @@ void grace_forget(struct grace *grace, const char *sid);
 void grace_forget_user(struct grace *grace, const char *user);
 
 /* Was that said since? */
-bool grace_has(const struct grace *grace, const char *sid, int64_t since);
+bool grace_has(struct grace *grace, const char *sid, int64_t since);
 
 #endif

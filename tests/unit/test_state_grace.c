@@ -34,21 +34,29 @@ test_remembered(void **state)
 	free(grace);
 }
 
-/* Two that have one slot: the later one has it, and only its own end frees it. */
+/* Of five that have the same four slots the oldest goes; and only its own end frees a slot. */
 static void
-test_one_slot(void **state)
+test_one_row(void **state)
 {
+	static const char *const sids[] = { "AaAaAa", "AaAaBB", "AaBBAa", "AaBBBB", "BBAaAa" };
 	struct grace *grace = grace_new();
 
 	(void)state;
 	assert_non_null(grace);
-	grace_keep(grace, "Aa", "ada", 1000);
-	grace_keep(grace, "BB", "bob", 1000);
-	assert_false(grace_has(grace, "Aa", 999));
-	assert_true(grace_has(grace, "BB", 999));
-	grace_forget(grace, "Aa");
+	for (int i = 0; i < 4; i++)
+		grace_keep(grace, sids[i], i == 0 ? "ada" : "bob", 1000 + i);
+	for (size_t i = 0; i < 4; i++)
+		CHECK(sids[i], grace_has(grace, sids[i], 999));
+	grace_keep(grace, sids[1], "bob", 900);
+	grace_keep(grace, sids[4], "bob", 1004);
+	for (size_t i = 0; i < 5; i++)
+		CHECK(sids[i], grace_has(grace, sids[i], -1) == (i != 1));
+	grace_forget(grace, sids[1]);
 	grace_forget_user(grace, "ada");
-	assert_true(grace_has(grace, "BB", 999));
+	for (size_t i = 0; i < 5; i++)
+		CHECK(sids[i], grace_has(grace, sids[i], -1) == (i > 1));
+	grace_keep(grace, sids[0], "ada", 800);
+	CHECK(sids[0], grace_has(grace, sids[0], -1) && grace_has(grace, sids[2], -1));
 	free(grace);
 }
 
@@ -82,7 +90,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remembered),
-		cmocka_unit_test(test_one_slot),
+		cmocka_unit_test(test_one_row),
 		cmocka_unit_test(test_too_long),
 		cmocka_unit_test(test_without),
 	};
