@@ -52,7 +52,7 @@ struct http {
 	bool sent, ended;
 	size_t written;  /* bytes of the reply and of the log */
 	int signals;     /* tells of SIGTERM and SIGUSR1, or -1 */
-	unsigned served; /* connections, of all so far */
+	unsigned served; /* times that a connection was looked for */
 };
 
 /* Was this program started by a web server, in either way? */
