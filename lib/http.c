@@ -20,7 +20,7 @@
 enum {
 	LIMIT = HTTP_SECONDS * 1000, /* milliseconds */
 	AT_ONCE = 8,  /* connections that wait are taken, and then it is looked for a signal */
-	SHORT = 2000, /* bytes that a connection has room for, however small its buffer was made */
+	SHORT = 1000, /* bytes that a connection has room for, however small its buffer was made */
 };
 
 extern char **environ;
