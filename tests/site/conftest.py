@@ -35,10 +35,19 @@ ADDRESSES = map(lambda i: "127.%d.%d.%d" % (1 + i // 62500 % 250, 1 + i // 250 %
                 itertools.count())
 
 
+# Below those that the system gives to clients, and for each process of the tests others: so nobody
+# takes one between here and the server that it is for.
+PORTS = itertools.count(11000 + 5000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4))
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass  # somebody else's
 
 
 def wait_until(what, seconds=15):
