@@ -119,7 +119,8 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD_PACKAGES := gcc libc6-dev libfcgi-dev libjwt-dev libjson-c-dev liblmdb-dev libhiredis-dev nettle-dev libssl-dev libcrypt-dev
 # openssl and whois (mkpasswd) make the demo's secret and its user; curl is what to type next.
 RUN_PACKAGES := $(BUILD_PACKAGES) lighttpd openssl whois curl
-TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-selenium python3-jwt \
+TEST_PACKAGES := $(RUN_PACKAGES) clang clang-format libcmocka-dev python3-pytest python3-pytest-xdist \
+	python3-selenium python3-jwt \
 	python3-cryptography php-cli php-phpseclib3 \
 	chromium chromium-driver fail2ban apache2 libapache2-mod-fcgid lighttpd-mod-openssl \
 	nginx caddy php-cgi procps systemd apache2-suexec-pristine mandoc redis-server redis-sentinel \
@@ -191,12 +192,13 @@ build/demo/users:
 
 # -- tests -------------------------------------------------------------------------------
 
+# They wait more than they work: so three files of tests at a time, on however many cores.
 test: test-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined test-programs all
 	@$(MAKE) --no-print-directory SAN=address,undefined unit replay
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	npm ci --prefix tests/site --loglevel=error --no-audit --no-fund
-	/usr/bin/python3 -m pytest -q tests/site
+	/usr/bin/python3 -m pytest -q -n 3 --dist loadfile tests/site
 
 test-package:
 	$(call need,$(PACKAGE_PACKAGES))

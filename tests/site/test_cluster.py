@@ -315,10 +315,11 @@ def test_it_comes_back_without_its_data(cluster, sites):
 
 
 @pytest.fixture
-def watched(tmp_path):
+def watched(tmp_path_factory):
     """A cluster of its own, with a sentinel."""
-    with Cluster(tmp_path) as cluster:
-        sentinel = Sentinel(cluster.engine_host, tmp_path / "sentinel")
+    folder = tmp_path_factory.mktemp("watched")  # a short name, as sockets lie below
+    with Cluster(folder) as cluster:
+        sentinel = Sentinel(cluster.engine_host, folder / "sentinel")
         cluster.callback(sentinel.stop)
         sentinel.start()
         wait_until(lambda: str(REPLICA_PORT) in sentinel.ask("SENTINEL", "REPLICAS", "main"))
