@@ -28,8 +28,13 @@
 #include "users.h"
 #include "verified.h"
 
-enum { TOKENS_MAX = 20000, BATCHES = 21, BATCH_NANOSECONDS = 10000000, PAGES = 512,
-	PAGE_BYTES = 4096 };
+enum {
+	TOKENS_MAX = 20000,
+	BATCHES = 21,
+	BATCH_NANOSECONDS = 10000000,
+	PAGES = 512,
+	PAGE_BYTES = 4096
+};
 
 struct bench {
 	char *tokens[TOKENS_MAX];
@@ -188,7 +193,8 @@ renew_pages(struct bench *b)
 		return madvise(b->pages, PAGES * PAGE_BYTES, MADV_DONTNEED) == 0;
 	b->pages = mmap(NULL, PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return b->pages != MAP_FAILED && madvise(b->pages, PAGES * PAGE_BYTES, MADV_NOHUGEPAGE) == 0;
+	return b->pages != MAP_FAILED &&
+	    madvise(b->pages, PAGES * PAGE_BYTES, MADV_NOHUGEPAGE) == 0;
 }
 
 /* Write to one of them for the first time: a page fault. */
