@@ -129,7 +129,7 @@ DIST_PACKAGES := $(filter-out libjwt-dev libhiredis-dev,$(BUILD_PACKAGES)) libja
 PACKAGE_PACKAGES := $(DIST_PACKAGES) debootstrap lighttpd python3-pytest whois
 FUZZ_PACKAGES := $(BUILD_PACKAGES) clang libclang-rt-dev
 BENCH_PACKAGES := $(RUN_PACKAGES) python3-pytest python3-selenium python3-jwt python3-cryptography redis-server apache2 libapache2-mod-fcgid \
-	libapache2-mod-auth-openidc nginx php-cgi php-fpm valgrind wrk nghttp2-client gnuplot-nox \
+	libapache2-mod-auth-openidc nginx php-cgi php-fpm valgrind strace wrk nghttp2-client gnuplot-nox \
 	$(if $(shell command -v npm),,npm)
 
 # Install those of the packages $(1) that are missing. Debian starts a newly installed server,
@@ -192,13 +192,15 @@ build/demo/users:
 
 # -- tests -------------------------------------------------------------------------------
 
-# They wait more than they work: so three files of tests at a time, on however many cores.
+# Tests wait more than they work: so three files of them at a time, on however many cores. Those of
+# several hosts are about limits of time, and have the machine for themselves.
 test: test-packages
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined test-programs all
 	@$(MAKE) --no-print-directory SAN=address,undefined unit replay
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	npm ci --prefix tests/site --loglevel=error --no-audit --no-fund
-	/usr/bin/python3 -m pytest -q -n 3 --dist loadfile tests/site
+	/usr/bin/python3 -m pytest -q tests/site/test_cluster.py
+	/usr/bin/python3 -m pytest -q -n 3 --dist loadfile --ignore tests/site/test_cluster.py tests/site
 
 test-package:
 	$(call need,$(PACKAGE_PACKAGES))

@@ -5,6 +5,7 @@ import direct
 import growth
 import instructions
 import plain_cgi
+import system_calls
 from conftest import SECRET
 from contestants import BUILT
 from report import figure
@@ -20,6 +21,15 @@ PARTS = {
     "throttle": "count a try, of a new name and address",
     "find": "find a user among few",
 }
+SYSTEM = {
+    "call": "a system call that does next to nothing",
+    "fault": "the first write to a page of memory",
+}
+
+CGI = """Plain CGI, static: our program takes {more:.0f} µs more than an empty one, where {left:.0f}
+may be spent. It makes {calls} system calls more and has {faults} page faults more: by the prices
+below, of those that do next to nothing, that is {priced:.0f} µs. Without a state it takes
+{stateless:.0f} µs more."""
 
 
 def with_state(bench, name):
@@ -43,6 +53,11 @@ def parts(bench):
     for part, name in PARTS.items():
         table.add(name, *["%.0f" % float(t) for t in times[part]], "%.0f" % counts[part],
                   figure(counts[part] / counts["hmac"]))
+    for part, name in SYSTEM.items():
+        table.add(name, *["%.0f" % float(t) for t in times[part]], "", "")
+        bench.results.facts[part + " us"] = float(times[part][1]) / 1000
+    for part in ("hot", "ended"):
+        bench.results.facts[part + " us"] = float(times[part][1]) / 1000
     bench.results.facts["decode us"] = float(times["decode"][1]) / 1000
     bench.results.facts["cold instructions"] = counts["cold"] / counts["decode"]
 
@@ -50,8 +65,10 @@ def parts(bench):
 def whole_requests(bench):
     folder, env = with_state(bench, "whole")
     table = bench.results.table(
-        "Instructions of a whole request", ["program", "all", "in its own code", "in libraries"],
-        "Its own code is all that is compiled into the program. The system's share is not counted.")
+        "Instructions and system calls of a whole request",
+        ["program", "instructions", "in its own code", "in libraries", "system calls"],
+        "Its own code is all that is compiled into the program. The system's share is not counted.\n"
+        "System calls are those of a worker that has a queue.")
     hot = ["token=" + bench.mint.good]
     cold = bench.mint.many.read_text().split()[:instructions.MANY]
     for gate, kind in ((False, "page"), (True, "gate")):
@@ -60,26 +77,38 @@ def whole_requests(bench):
                 ("ours, hot token", direct.WELCOME, hot),
                 ("ours, cold token", direct.WELCOME, cold)):
             every, own = instructions.of_request(folder, env, program, cookies, gate)
-            table.add("%s, %s" % (kind, name), "%.0f" % every, "%.0f" % own, "%.0f" % (every - own))
+            calls = system_calls.of_request(folder, env, program, cookies, gate)
+            table.add("%s, %s" % (kind, name), "%.0f" % every, "%.0f" % own, "%.0f" % (every - own),
+                      "%.1f" % sum(calls.values()))
             bench.results.facts["%s, %s" % (kind, name)] = every
+            bench.results.facts["%s, %s, calls" % (kind, name)] = sum(calls.values())
             if program == direct.WELCOME and cookies is hot:
                 bench.results.facts["own " + kind] = own
 
 
 def plain_cgis(bench):
-    times = plain_cgi.times(bench.folder("cgi"), bench.mint, 500 * bench.seconds)
+    runs = plain_cgi.runs(bench.folder("cgi"), bench.mint, 500 * bench.seconds)
     table = bench.results.table(
         "Plain CGI, from spawn to exit",
-        ["program", "ms, shortest", "ms, median", "of the empty static one"],
+        ["program", "ms, shortest", "ms, median", "of the empty static one", "page faults",
+         "system calls"],
         "GET /welcome with a good token. Ratios are of the medians.")
-    for name, (low, middle) in times.items():
+    for name, (low, middle, faults, calls) in runs.items():
         table.add(name, "%.2f" % (low / 1000), "%.2f" % (middle / 1000),
-                  figure(middle / times["empty, static"][1]))
-    if "ours, static" not in times:
+                  figure(middle / runs["empty, static"][1]), faults, calls)
+    if "ours, static" not in runs:
         bench.results.missing["plain CGI, static"] = "there is no build/static/cgi-bin/welcome.fcgi"
         return
-    bench.results.facts["cgi static"] = times["ours, static"][1] / times["empty, static"][1]
-    bench.results.facts["cgi php"] = times["ours, static"][1] / times["PHP-CGI"][1]
+    facts = bench.results.facts
+    facts["cgi static"] = runs["ours, static"][1] / runs["empty, static"][1]
+    facts["cgi php"] = runs["ours, static"][1] / runs["PHP-CGI"][1]
+    empty, ours, stateless = (runs[name] for name in (
+        "empty, static", "ours, static", "ours, static, no state"))
+    faults, calls = (b - a for a, b in zip(empty[2:], ours[2:]))
+    bench.results.bounds.append(CGI.format(
+        more=ours[1] - empty[1], left=0.5 * empty[1], calls=calls, faults=faults,
+        priced=calls * facts["call us"] + faults * facts["fault us"],
+        stateless=stateless[1] - empty[1]))
 
 
 def memory(bench):

@@ -2,6 +2,7 @@
 import subprocess
 
 import fcgi
+import system_calls
 from conftest import PLAIN, ROOT, SECRET
 from contestants import BUILT, GREETING, HERE
 from tokens import copy_state, settings
@@ -49,8 +50,9 @@ def check(name, command, said, mint):
             assert not answer(bad), (name, bad)
 
 
-def times(folder, mint, rounds):
-    """Microseconds from spawn to exit by name: the shortest, and the median."""
+def runs(folder, mint, rounds):
+    """By name: microseconds from spawn to exit, the shortest and the median; how many page faults
+    there were, and how many system calls."""
     found = programs(folder, mint)
     text = ""
     for name, (command, said) in found.items():
@@ -58,5 +60,9 @@ def times(folder, mint, rounds):
         text += "%s\n%s\n\n" % (" ".join(command), "\n".join("%s=%s" % one for one in said.items()))
     done = subprocess.run([BUILT / "spawn", str(rounds)], input=text, stdout=subprocess.PIPE,
                           text=True, check=True)
-    return {name: [int(n) / 1000 for n in line.split()]
-            for name, line in zip(found, done.stdout.splitlines())}
+    seen = {}
+    for name, line in zip(found, done.stdout.splitlines()):
+        low, middle, faults = map(int, line.split())
+        calls = system_calls.of_run(folder, *found[name])
+        seen[name] = low / 1000, middle / 1000, faults, calls
+    return seen

@@ -35,6 +35,15 @@ COLD = """{:,} tokens in turn, of which a worker keeps 1,024. *jwt_decode() alon
 program that finds the cookie, decodes it and looks at "alg" and "exp"."""
 
 
+HOT_BOUND = """A hot token, {kind}: an empty request takes {whole:.1f} µs of {cores} cores, load and
+server and all. At {wanted} of its requests/s, {left:.1f} µs more may be spent on one. Ours spends
+{more:.1f} µs more of its own CPU time, {system:.1f} of that in the system, for {calls:.0f} system calls
+more. The second empty program, which spends nothing more, reaches {again:.3f} of the first."""
+
+HOT_PARTS = """Without a web server, again and again in one process, the check of a hot token takes
+{hot us:.2f} µs and the question whether its session was ended {ended us:.2f} µs; a system call that does
+next to nothing takes {call us:.2f} µs."""
+
 BOUND = """A cold token, {kind}: an empty request takes {whole:.1f} µs of {cores} cores, load and
 server and all. At {wanted} of its requests/s, {left:.1f} µs more may be spent on one. In the same
 place jwt_decode() alone spends {more:.1f} µs more of its own CPU time, and reaches {share:.2f} of
@@ -58,8 +67,9 @@ class Served:
         self.servers = []
         self.contestants = {}  # by where they are and their name
         # By the same and the load, seconds a request of each round: of the FastCGI programs'
-        # CPU time, of the engine's, and of cores that had nothing to do.
-        self.cpu, self.engine_cpu, self.idle = {}, {}, {}
+        # CPU time, of what of it is the system's, of the engine's, and of cores that had nothing
+        # to do.
+        self.costs = {"worker": {}, "system": {}, "engine": {}, "idle": {}}
         self.mints = {}        # by name, of those whose tokens or whose state are others
 
     def stop(self):
@@ -157,21 +167,31 @@ class Served:
     def measure(self, key, one, cookies):
         before = self.spent(one.server)
         rate, count = load.rate(one.url, cookies, self.bench.seconds)
-        for kept, now, then in zip((self.cpu, self.engine_cpu, self.idle), self.spent(one.server),
-                                   before):
-            kept.setdefault(key, []).append((now - then) / count)
+        for kind, now in self.spent(one.server).items():
+            self.costs[kind].setdefault(key, []).append((now - before[kind]) / count)
         self.results.rates.setdefault(key, []).append(rate)
         return True
 
     def spent(self, server):
-        """Seconds that the FastCGI programs have had, the engine, and nobody."""
-        idle = int(pathlib.Path("/proc/stat").read_text().split()[4]) / os.sysconf("SC_CLK_TCK")
-        return (sum(server.spent()["welcome.fcgi"]), sum(self.engine.spent()["redis-server"]),
-                idle)
+        """Seconds that each of the costs has come to."""
+        worker = server.spent()["welcome.fcgi"]
+        return {"worker": sum(worker), "system": worker[1],
+                "engine": sum(self.engine.spent()["redis-server"]),
+                "idle": int(pathlib.Path("/proc/stat").read_text().split()[4]) /
+                os.sysconf("SC_CLK_TCK")}
 
-    def microseconds(self, key, kept=None):
-        """Of a request: CPU time of the FastCGI program, or another that was kept."""
-        return statistics.median((kept or self.cpu)[key]) * 1e6
+    def microseconds(self, key, kind="worker"):
+        """A cost of a request, the median."""
+        return statistics.median(self.costs[kind][key]) * 1e6
+
+    def more(self, key, base, kind="worker"):
+        """How much dearer a request is than another; the median of the rounds."""
+        return statistics.median(b - a for a, b in zip(
+            self.costs[kind][base], self.costs[kind][key])) * 1e6
+
+    def whole(self, key):
+        """Microseconds of all cores that a request takes, whoever spends them."""
+        return os.cpu_count() / self.results.median(key) * 1e6
 
     def where(self, key):
         """A contestant that is a server itself stands under no other."""
@@ -228,32 +248,45 @@ class Served:
             facts["redis " + how] = ratio("gate", REDIS, OURS, how)
 
     def bounds(self):
-        """What keeps a cold token from what is wanted of it: what libjwt's part alone takes."""
-        facts, wanted = self.results.facts, 0.85
-        for kind in ("page", "gate"):
-            empty, decode, ours = (("lighttpd " + kind, name, "cold")
-                                   for name in (EMPTY, DECODE, OURS))
-            whole = os.cpu_count() / self.results.median(empty) * 1e6
-            share, more = (self.results.compared(decode, empty)[0],
-                           self.microseconds(decode) - self.microseconds(empty))
-            self.results.bounds.append(BOUND.format(
-                kind=kind, cores=os.cpu_count(), whole=whole, wanted=wanted,
-                left=whole / wanted - whole, more=more, share=share,
-                ours=self.microseconds(ours) - self.microseconds(empty),
-                of=self.results.compared(ours, decode)[0]))
+        """What keeps a request from what is wanted of it."""
+        facts, kinds = self.results.facts, ("page", "gate")
+        self.results.bounds += [self.hot_bound(kind, 0.97) for kind in kinds]
+        self.results.bounds.append(HOT_PARTS.format_map(facts))
+        self.results.bounds += [self.cold_bound(kind, 0.85) for kind in kinds]
         self.results.bounds.append(BOUND_PARTS.format_map(facts))
-        for how in ("hot", "cold"):
-            self.results.bounds.append(self.redis_parts(how))
+        self.results.bounds += [self.redis_parts(how) for how in ("hot", "cold")]
+
+    def hot_bound(self, kind, wanted):
+        """What the system takes for it."""
+        empty, again, ours = (("lighttpd " + kind, name, "hot") for name in (EMPTY, AGAIN, OURS))
+        whole = self.whole(empty)
+        calls = [self.results.facts["%s, %s, calls" % (kind, name)]
+                 for name in ("empty", "ours, hot token")]
+        return HOT_BOUND.format(
+            kind=kind, cores=os.cpu_count(), whole=whole, wanted=wanted,
+            left=whole / wanted - whole, more=self.more(ours, empty),
+            system=self.more(ours, empty, "system"), calls=calls[1] - calls[0],
+            again=self.results.compared(again, empty)[0])
+
+    def cold_bound(self, kind, wanted):
+        """What libjwt's part alone takes."""
+        empty, decode, ours = (("lighttpd " + kind, name, "cold")
+                               for name in (EMPTY, DECODE, OURS))
+        whole = self.whole(empty)
+        return BOUND.format(
+            kind=kind, cores=os.cpu_count(), whole=whole, wanted=wanted,
+            left=whole / wanted - whole, more=self.more(decode, empty),
+            share=self.results.compared(decode, empty)[0], ours=self.more(ours, empty),
+            of=self.results.compared(ours, decode)[0])
 
     def redis_parts(self, kind):
         """What a request spends more when it asks an engine."""
         lmdb, redis = (("lighttpd gate", name, kind) for name in (OURS, REDIS))
-        whole = [os.cpu_count() / self.results.median(key) * 1e6 for key in (lmdb, redis)]
+        whole = [self.whole(key) for key in (lmdb, redis)]
         return REDIS_PARTS.format(
             load=kind, cores=os.cpu_count(), lmdb=whole[0], redis=whole[1],
-            more=whole[1] - whole[0], engine=self.microseconds(redis, self.engine_cpu),
-            worker=self.microseconds(redis) - self.microseconds(lmdb),
-            idle=self.microseconds(redis, self.idle) - self.microseconds(lmdb, self.idle))
+            more=whole[1] - whole[0], engine=self.microseconds(redis, "engine"),
+            worker=self.more(redis, lmdb), idle=self.more(redis, lmdb, "idle"))
 
     # -- what else ---------------------------------------------------------------------------
 

@@ -31,9 +31,10 @@ echo json_encode(["server" => $_SERVER, "length" => strlen($body), "sha256" => h
 """
 
 # A unit with StandardInput=socket and Restart=always.
+# A program that the shell has not quite started yet takes no signal.
 RESTART = """
 exec 3<&0
-trap 'kill $!; wait; exit' TERM
+trap 'while kill $! 2>/dev/null; do sleep 0.1; done; exit' TERM
 while :; do
     "$PROGRAM" <&3 3<&- &
     wait
