@@ -1,5 +1,6 @@
 #include "session.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -24,13 +25,14 @@ static bool
 add_file(struct session_policy *policy, const char *setting, const char *path, time_t now,
     char why[static CONFIG_WHY_SIZE])
 {
-	struct key *file = &policy->files[policy->key_count];
-	char reason[KEY_WHY_SIZE];
+	struct key *file;
+	char reason[KEY_WHY_SIZE] = "out of memory";
 	const char *wrong = reason;
 
 	if (path[0] == '\0')
 		return true;
-	if (key_read(file, path, now, reason))
+	file = policy->files[policy->key_count] = calloc(1, sizeof(*file));
+	if (file != NULL && key_read(file, path, now, reason))
 		wrong = check_file(setting, file->private[0] != '\0');
 	if (wrong == NULL && !token_key_of_file(&policy->keys[policy->key_count++], file))
 		wrong = "cannot be used";
@@ -81,6 +83,17 @@ session_policy(struct session_policy *policy, const struct config *config, struc
 		return true;
 	text_copy(why, CONFIG_WHY_SIZE, "no token can be signed: out of memory");
 	return false;
+}
+
+void
+session_forget(struct session_policy *policy)
+{
+	for (size_t i = 0; i < COUNT(policy->files); i++) {
+		if (policy->files[i] != NULL)
+			secret_wipe(policy->files[i], sizeof(*policy->files[i]));
+		free(policy->files[i]);
+	}
+	secret_wipe(policy, sizeof(*policy));
 }
 
 static struct token_rules

@@ -26,10 +26,11 @@ struct session_policy {
 	const struct config *config;
 	struct state *state;
 	struct verified *verified; /* or NULL; empty at first */
-	/* The current one, which signs, and the one before it; and the key files they are of. */
+	/* The current one, which signs, and the one before it; and the key files they are of, or
+	   NULL where they are of secrets. */
 	size_t key_count;
 	struct token_key keys[2];
-	struct key files[2];
+	struct key *files[2];
 	/* Of the current secret, and of the one before it: there is none where nothing is signed.
 	 */
 	size_t secret_count;
@@ -52,10 +53,13 @@ enum session {
 
 /*
  * Make the keys of these settings, and no table of verified tokens yet. False, with `why`, when a
- * key file is not right, or on a fault. Move the policy nowhere afterwards.
+ * key file is not right, or on a fault. session_forget() ends it in either case.
  */
 bool session_policy(struct session_policy *policy, const struct config *config, struct state *state,
     time_t now, char why[static CONFIG_WHY_SIZE]);
+
+/* Free the key files, and wipe all. State and table stay the caller's. */
+void session_forget(struct session_policy *policy);
 
 /*
  * "pwv": a digest of the user's line in the user file, with the `secret`th secret. It changes with

@@ -16,6 +16,14 @@ enum {
 	USUAL = 468, /* bytes of what a token signs: with the longest name and issuer it is more */
 };
 
+static void
+unload(struct site *site)
+{
+	state_free(site->policy.state);
+	verified_free(site->policy.verified);
+	session_forget(&site->policy);
+}
+
 static bool
 load(struct site *site, time_t now)
 {
@@ -28,9 +36,7 @@ load(struct site *site, time_t now)
 		text_format(site->why, sizeof(site->why), "POSTERN_PAGES: %s", reason);
 		return false;
 	}
-	state_free(site->policy.state);
-	verified_free(site->policy.verified);
-	site->policy = (struct session_policy){ 0 };
+	unload(site);
 	if ((state = state_new(site->config.state, site->config.issuer,
 		 site->config.state_grace)) == NULL) {
 		text_copy(site->why, sizeof(site->why), "out of memory");
@@ -235,7 +241,6 @@ void
 site_close(struct site *site)
 {
 	pages_forget(&site->pages);
-	state_free(site->policy.state);
-	verified_free(site->policy.verified);
+	unload(site);
 	secret_wipe(site, sizeof(*site));
 }

@@ -396,12 +396,12 @@ static void
 get_keys(struct login *login)
 {
 	const struct session_policy *policy = &login->site->policy;
-	const char *second = policy->key_count > 1 ? policy->files[1].jwk : "";
+	const char *second = policy->files[1] != NULL ? policy->files[1]->jwk : "";
 	char keys[2 * KEY_JWK_SIZE + 16];
 
 	/* A secret is nobody's to know. */
-	if (policy->files[0].jwk[0] == '\0' ||
-	    !text_format(keys, sizeof(keys), "{\"keys\":[%s%s%s]}", policy->files[0].jwk,
+	if (policy->files[0] == NULL ||
+	    !text_format(keys, sizeof(keys), "{\"keys\":[%s%s%s]}", policy->files[0]->jwk,
 		second[0] != '\0' ? "," : "", second))
 		reply_error(login->http, 404, &login->site->pages);
 	else
