@@ -1302,6 +1302,80 @@ test_kinds(void **state)
 	}
 }
 
+static bool
+only_reads(const struct store *store)
+{
+	unsigned flags = 0;
+
+	assert_int_equal(mdb_env_get_flags(store->env, &flags), 0);
+	return (flags & MDB_RDONLY) != 0;
+}
+
+/* Who only reads cannot write; who has written reads on with what is open. */
+static void
+test_open_for_reading(void **state)
+{
+	struct store store = { .kind = &kinds[1], .folder = *state };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	const struct MDB_env *env;
+
+	remove_file(*state, kinds[1].file, "");
+	assert_true(put_and_finish(&store, "b", 0, &log));
+	store_close(&store);
+	check_entry(&store, "to read", "b", &log);
+	assert_true(only_reads(&store));
+	assert_true(put_and_finish(&store, "c", 0, &log));
+	assert_false(only_reads(&store));
+	env = store.env;
+	check_entry(&store, "to read after that", "c", &log);
+	assert_ptr_equal(store.env, env);
+	assert_int_equal(caught.lines, 0);
+	store_close(&store);
+}
+
+static void
+fill_entry(struct change *change, time_t now)
+{
+	MDB_val key = { 1, "k" }, value = { 1, "f" };
+
+	(void)now;
+	if (change->rc == 0)
+		change->rc = mdb_put(change->txn, change->store->database, &key, &value, 0);
+}
+
+/* Whoever made a file may have ended before it was filled: then a reader fills it. */
+static void
+test_filled_by_a_reader(void **state)
+{
+	static const char *const made[] = { "not there", "without a byte", "without an entry" };
+	static const struct store_kind filled = {
+		.file = "plain",
+		.loss = "x",
+		.max = 1 << 20,
+		.fill = fill_entry,
+	};
+
+	for (size_t i = 0; i < COUNT(made); i++) {
+		struct store empty = { .kind = &kinds[0], .folder = *state };
+		struct store store = { .kind = &filled, .folder = *state };
+		struct unit_log caught;
+		const struct log log = unit_log(&caught);
+		char path[UNIT_PATH_SIZE];
+
+		remove_file(*state, filled.file, "");
+		unit_path(path, *state, filled.file);
+		if (i == 1)
+			unit_write_bytes(path, "", 0, 0600);
+		if (i == 2)
+			check_entry(&empty, made[i], NULL, &log);
+		store_close(&empty);
+		check_entry(&store, made[i], "f", &log);
+		store_close(&store);
+		assert_int_equal(caught.lines, 0);
+	}
+}
+
 static int
 make_images(void **state)
 {
@@ -1334,6 +1408,8 @@ main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_opened_once),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_open_for_reading),
+		cmocka_unit_test(test_filled_by_a_reader),
 		cmocka_unit_test(test_looked_at_once),
 		cmocka_unit_test(test_looking_child_is_killed),
 		cmocka_unit_test(test_children_are_ignored),
