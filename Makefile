@@ -92,6 +92,11 @@ $(BUILD)/tests/bench/apps/empty_cgi: $(BUILD)/tests/bench/apps/empty_cgi.o
 $(BUILD)/tests/bench/apps/empty_cgi_static: tests/bench/apps/empty_cgi.c $(BUILD)/command
 	$(CC) $(CFLAGS) -static -o $@ $<
 
+# It needs the libraries that a static program is built with.
+$(BUILD)/tests/bench/apps/least_cgi_static: tests/bench/apps/least_cgi.c $(BUILD)/command
+	$(CC) $(CFLAGS) -static-pie -s -I$(wildcard build/static/libjwt-*/include) -o $@ $< \
+		build/static/libjwt.a build/static/libjansson.a -llmdb -lnettle
+
 # libFuzzer has a main() of its own.
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
 		$(if $(findstring fuzzer,$(SAN)),,$(BUILD)/tests/fuzz/replay.o) $(LIB)
@@ -248,8 +253,8 @@ mutate: test-packages
 	/usr/bin/python3 tests/unit/mutate.py token key form cookie target session groups throttle device state state_lmdb state_store \
 		state_url state_redis state_engine state_grace verified
 
-BENCH := $(patsubst %.c,build/plain/%,$(wildcard tests/bench/*.c tests/bench/apps/*.c)) \
-	build/plain/tests/bench/apps/empty_cgi_static
+BENCH := $(patsubst %.c,build/plain/%,$(filter-out %/least_cgi.c,$(wildcard tests/bench/*.c tests/bench/apps/*.c))) \
+	$(patsubst %,build/plain/tests/bench/apps/%_static,empty_cgi least_cgi)
 
 bench: dist
 	$(call need,$(BENCH_PACKAGES))

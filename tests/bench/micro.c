@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,13 +27,7 @@
 #include "users.h"
 #include "verified.h"
 
-enum {
-	TOKENS_MAX = 20000,
-	BATCHES = 21,
-	BATCH_NANOSECONDS = 10000000,
-	PAGES = 512,
-	PAGE_BYTES = 4096
-};
+enum { TOKENS_MAX = 20000, BATCHES = 21, BATCH_NANOSECONDS = 10000000 };
 
 struct bench {
 	char *tokens[TOKENS_MAX];
@@ -46,7 +39,7 @@ struct bench {
 	struct state *state;
 	struct users users;
 	struct log log;
-	char header[2048], *pages;
+	char header[2048];
 	long done; /* how often this part has been done */
 };
 
@@ -185,30 +178,6 @@ call(struct bench *b)
 	return syscall(SYS_getppid) >= 0;
 }
 
-/* Let the pages be new ones, which are the system's until they are written to. */
-static bool
-renew_pages(struct bench *b)
-{
-	if (b->pages != NULL)
-		return madvise(b->pages, PAGES * PAGE_BYTES, MADV_DONTNEED) == 0;
-	b->pages = mmap(NULL, PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return b->pages != MAP_FAILED &&
-	    madvise(b->pages, PAGES * PAGE_BYTES, MADV_NOHUGEPAGE) == 0;
-}
-
-/* Write to one of them for the first time: a page fault. */
-static bool
-fault(struct bench *b)
-{
-	long at = b->done % PAGES;
-
-	if (at == 0 && !renew_pages(b))
-		return false;
-	b->pages[at * PAGE_BYTES] = 1;
-	return true;
-}
-
 static const struct part {
 	const char *name;
 	bool (*run)(struct bench *);
@@ -225,7 +194,6 @@ static const struct part {
 	{ "read", read_and_find, NULL },
 	{ "password", password, find },
 	{ "call", call, NULL },
-	{ "fault", fault, NULL },
 };
 
 /* -- the times --------------------------------------------------------------------------- */

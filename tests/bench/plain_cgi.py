@@ -1,4 +1,7 @@
 """Plain CGI: how long a program takes that is started for every request."""
+import pathlib
+import re
+import shutil
 import subprocess
 
 import fcgi
@@ -10,10 +13,16 @@ from tokens import copy_state, settings
 STATIC = ROOT / "build/static/cgi-bin"
 
 
-def environment(env, cookie, script):
+def environment(env, cookie, script, state):
     said = dict(fcgi.parameters(SCRIPT_FILENAME=str(script), REDIRECT_STATUS="200",
                                 HTTP_COOKIE=cookie, SERVER_PROTOCOL="HTTP/1.1"))
-    return {**said, "POSTERN_ENV": str(env), "SECRET": SECRET}
+    return {**said, "POSTERN_ENV": str(env), "SECRET": SECRET, "ENDED": str(state / "ended")}
+
+
+def installed(folder, name, program):
+    """A copy, as one is made when it is installed: as the linker leaves it, it starts slower."""
+    (folder / "bin").mkdir(exist_ok=True)
+    return shutil.copy(program, "%s/bin/%s" % (folder, re.sub(r"\W+", "-", name)))
 
 
 def programs(folder, mint):
@@ -24,17 +33,18 @@ def programs(folder, mint):
     without = settings(folder / "without", POSTERN_STATE="none")
     php = HERE / "apps/welcome.php"
     found = {
-        "empty, static": (["%s/apps/empty_cgi_static" % BUILT], without),
-        "empty, dynamic": (["%s/apps/empty_cgi" % BUILT], without),
-        "ours, dynamic": (["%s/welcome.fcgi" % PLAIN], with_state),
-        "ours, dynamic, no state": (["%s/welcome.fcgi" % PLAIN], without),
-        "PHP-CGI": (["/usr/bin/php-cgi"], without),
+        "empty, static": (BUILT / "apps/empty_cgi_static", without),
+        "empty, dynamic": (BUILT / "apps/empty_cgi", without),
+        "the least, static": (BUILT / "apps/least_cgi_static", without),
+        "ours, static": (STATIC / "welcome.fcgi", with_state),
+        "ours, static, no state": (STATIC / "welcome.fcgi", without),
+        "ours, dynamic": (PLAIN / "welcome.fcgi", with_state),
+        "ours, dynamic, no state": (PLAIN / "welcome.fcgi", without),
+        "PHP-CGI": (pathlib.Path("/usr/bin/php-cgi"), without),
     }
-    if (STATIC / "welcome.fcgi").exists():
-        found["ours, static"] = (["%s/welcome.fcgi" % STATIC], with_state)
-        found["ours, static, no state"] = (["%s/welcome.fcgi" % STATIC], without)
-    return {name: (command, environment(env, cookie, php))
-            for name, (command, env) in found.items()}
+    return {name: ([installed(folder, name, program)],
+                   environment(env, cookie, php, folder / "with/state"))
+            for name, (program, env) in found.items()}
 
 
 def check(name, command, said, mint):
