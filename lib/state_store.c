@@ -22,9 +22,9 @@ enum {
 };
 
 static int
-open_env(MDB_env **env, const struct store_kind *kind, const char *path, bool write)
+open_env(MDB_env **env, const struct store_kind *kind, const char *path)
 {
-	const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD | (write ? 0 : MDB_RDONLY);
+	const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD;
 	int dead, rc = mdb_env_create(env);
 
 	if (rc == 0)
@@ -63,7 +63,7 @@ walk(const struct store_kind *kind, const char *path)
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi database;
-	int rc = open_env(&env, kind, path, false);
+	int rc = open_env(&env, kind, path);
 
 	if (rc == 0)
 		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
@@ -300,40 +300,30 @@ inspect_unmarked(const struct store *store, int lock, time_t now)
 	return rc;
 }
 
-/* What only reads is quicker to open, and cannot make a file. */
 static int
-open_file(struct store *store, bool write, int lock, time_t now)
+open_file(struct store *store, int lock, time_t now)
 {
 	int rc = reserve_lock_file(store->paths[1]);
-	struct stat file;
 
 	if (rc == 0)
 		rc = inspect_unmarked(store, lock, now);
-	if (rc != 0)
-		return rc;
-	store->writes = write || stat(store->paths[0], &file) != 0 || file.st_size == 0;
-	return open_env(&store->env, store->kind, store->paths[0], store->writes);
+	return rc != 0 ? rc : open_env(&store->env, store->kind, store->paths[0]);
 }
 
 static int
-open_store(struct store *store, bool write, int lock, time_t now, const struct log *log)
+open_store(struct store *store, int lock, time_t now, const struct log *log)
 {
 	size_t entries = 0;
-	int rc = open_file(store, write, lock, now);
+	int rc = open_file(store, lock, now);
 
 	/* LMDB's own errors are negative; of these all but one are of the files. */
 	if (rc < 0 && rc != MDB_READERS_FULL) {
 		store_close(store);
 		if ((rc = put_aside(store, log)) == 0)
-			rc = open_file(store, write, lock, now);
+			rc = open_file(store, lock, now);
 	}
 	if (rc == 0)
 		rc = open_database(store, &entries);
-	/* Whoever made it ended before it was filled. */
-	if (rc == 0 && entries == 0 && !store->writes) {
-		store_close(store);
-		return open_store(store, true, lock, now, log);
-	}
 	if (rc == 0 && entries == 0 && store->kind->fill != NULL) {
 		struct change change = begin(store, true, log);
 
@@ -344,11 +334,11 @@ open_store(struct store *store, bool write, int lock, time_t now, const struct l
 }
 
 static int
-ensure_open(struct store *store, bool write, time_t now, const struct log *log)
+ensure_open(struct store *store, time_t now, const struct log *log)
 {
 	int rc, fd;
 
-	if ((store->writes || !write) && is_current(store))
+	if (is_current(store))
 		return 0;
 	store_close(store);
 	if (!text_format(store->paths[0], STORE_PATH_SIZE, "%s/%s", store->folder,
@@ -357,7 +347,7 @@ ensure_open(struct store *store, bool write, time_t now, const struct log *log)
 		return ENAMETOOLONG;
 	if ((fd = lock_folder(store)) < 0)
 		return errno;
-	rc = open_store(store, write, fd, now, log);
+	rc = open_store(store, fd, now, log);
 	close(fd);
 	return rc;
 }
@@ -367,7 +357,7 @@ store_begin(struct store *store, bool write, time_t now, const struct log *log)
 {
 	struct change change = { .store = store, .log = log };
 
-	while ((change.rc = ensure_open(store, write, now, log)) == 0) {
+	while ((change.rc = ensure_open(store, now, log)) == 0) {
 		change = begin(store, write, log);
 		/* Whoever waited to write may have a file by now that others no longer open. */
 		if (!write || change.rc != 0 || is_current(store))

@@ -33,7 +33,6 @@ struct store {
 	const struct store_kind *kind;
 	const char *folder;
 	struct MDB_env *env; /* NULL while it is not open */
-	bool writes;         /* it is open for more than reading */
 	unsigned database;
 	/* What is open: its own, and LMDB's lock file, which goes with it. */
 	char paths[2][STORE_PATH_SIZE];
