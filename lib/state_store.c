@@ -21,6 +21,10 @@ enum {
 	MARK_SECONDS = 3600,
 };
 
+/*
+ * For writing even where it is only read: a file that comes from a lower layer of an overlay is
+ * then copied before it is mapped, and what others write to the copy is seen.
+ */
 static int
 open_env(MDB_env **env, const struct store_kind *kind, const char *path)
 {
@@ -192,9 +196,13 @@ open_database(struct store *store, size_t *entries)
 {
 	MDB_stat stat = { 0 };
 	MDB_txn *txn;
-	int rc = identify(store, store->files) ? mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn)
-					       : ENOENT;
+	int fd, rc = mdb_env_get_fd(store->env, &fd);
 
+	/* Of the file that is open: another may have its name by now. */
+	if (rc == 0 && (!identify(store, store->files) || fstat(fd, &store->files[0]) != 0))
+		rc = ENOENT;
+	if (rc == 0)
+		rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return rc;
 	if ((rc = mdb_dbi_open(txn, NULL, 0, &store->database)) == 0)

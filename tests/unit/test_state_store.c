@@ -711,6 +711,46 @@ test_read_only_disk(void **state)
 	assert_int_equal(lines(child.err), 0);
 }
 
+/*
+ * A folder that comes from a layer below is copied when it is written to. Whoever had only read it
+ * until then must see what others write to the copy.
+ */
+static int
+use_layers(void *folder)
+{
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	struct state *reader, *other;
+	char path[UNIT_PATH_SIZE], options[4 * UNIT_PATH_SIZE];
+
+	EXPECT(mount_small_disk(folder) && fill(folder) == 0);
+	snprintf(path, sizeof(path), "%s/upper", (char *)folder);
+	EXPECT(mkdir(path, 0700) == 0 && mount("none", path, "tmpfs", 0, "mode=700") == 0);
+	snprintf(path, sizeof(path), "%s/upper/new", (char *)folder);
+	EXPECT(mkdir(path, 0700) == 0);
+	snprintf(path, sizeof(path), "%s/upper/work", (char *)folder);
+	EXPECT(mkdir(path, 0700) == 0);
+	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s/upper/new,workdir=%s",
+	    (char *)folder, (char *)folder, path);
+	EXPECT(mount("none", folder, "overlay", 0, options) == 0);
+	reader = state_new(folder, "postern", 0);
+	other = state_new(folder, "postern", 0);
+	EXPECT(state_session(reader, "x", "x", LATER, LATER, &log) == STATE_OPEN);
+	EXPECT(state_end_session(other, "x", LATER, UNTIL, &log));
+	EXPECT(state_session(reader, "x", "x", LATER, LATER, &log) == STATE_ENDED);
+	state_free(other);
+	state_free(reader);
+	return 0;
+}
+
+static void
+test_layers(void **state)
+{
+	clear(*state);
+	run("a disk of layers", use_layers, *state);
+	assert_int_equal(lines(child.err), 0);
+}
+
 /* -- what is no damage ------------------------------------------------------------------------- */
 
 /* The signal that ends every child of this process at once, while it is not 0. */
@@ -1302,38 +1342,6 @@ test_kinds(void **state)
 	}
 }
 
-static bool
-only_reads(const struct store *store)
-{
-	unsigned flags = 0;
-
-	assert_int_equal(mdb_env_get_flags(store->env, &flags), 0);
-	return (flags & MDB_RDONLY) != 0;
-}
-
-/* Who only reads cannot write; who has written reads on with what is open. */
-static void
-test_open_for_reading(void **state)
-{
-	struct store store = { .kind = &kinds[1], .folder = *state };
-	struct unit_log caught;
-	const struct log log = unit_log(&caught);
-	const struct MDB_env *env;
-
-	remove_file(*state, kinds[1].file, "");
-	assert_true(put_and_finish(&store, "b", 0, &log));
-	store_close(&store);
-	check_entry(&store, "to read", "b", &log);
-	assert_true(only_reads(&store));
-	assert_true(put_and_finish(&store, "c", 0, &log));
-	assert_false(only_reads(&store));
-	env = store.env;
-	check_entry(&store, "to read after that", "c", &log);
-	assert_ptr_equal(store.env, env);
-	assert_int_equal(caught.lines, 0);
-	store_close(&store);
-}
-
 static void
 fill_entry(struct change *change, time_t now)
 {
@@ -1399,6 +1407,7 @@ main(void)
 		cmocka_unit_test(test_full_disk_at_first),
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_read_only_disk),
+		cmocka_unit_test(test_layers),
 		cmocka_unit_test(test_folder_taken_away),
 		cmocka_unit_test(test_replaced_while_open),
 		cmocka_unit_test(test_another_disk),
@@ -1408,7 +1417,6 @@ main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_opened_once),
 		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_open_for_reading),
 		cmocka_unit_test(test_filled_by_a_reader),
 		cmocka_unit_test(test_looked_at_once),
 		cmocka_unit_test(test_looking_child_is_killed),
