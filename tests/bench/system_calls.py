@@ -25,7 +25,7 @@ def of_request(folder, env, program, cookies, gate):
     requests = [bytes_of(cookie, gate) for cookie in cookies]
 
     def measure(count):
-        out = folder / ("calls.%s.%d" % (program.name, count))
+        out = folder / ("calls.%s.%s.%d.%d" % (program.name, gate, len(requests), count))
         worker = Process(folder / ("run-" + out.name), env, "strace", "-o", out, program)
         waiting = [worker.connect() for _ in range(count)]
         for i, connection in enumerate(waiting):
