@@ -1,4 +1,5 @@
 """Programs on a socket of their own, spoken to without a web server."""
+import contextlib
 import os
 import signal
 import socket
@@ -60,11 +61,17 @@ class Process(fcgi.Worker):
                                 stdout=subprocess.PIPE, text=True)
 
     def stop(self):
+        """libfcgi's own loop looks for a signal only when something comes."""
         self.listener.close()
         self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
+        for _ in range(100):
+            try:
+                self.process.wait(0.3)
+                break
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(OSError):
+                    self.connect().close()
+        else:
             self.process.kill()
             self.process.wait()
         self.running.remove(self)

@@ -4,11 +4,14 @@ import re
 import subprocess
 
 import fcgi
+from conftest import wait_until
 from direct import Process, bytes_of
 from instructions import difference
 
 
 def by_name(out):
+    """How often each was made, once strace has written all."""
+    wait_until(lambda: re.search(r"^\+\+\+ (exited|killed)", out.read_text(), re.M))
     return collections.Counter(re.findall(r"^(\w+)\(", out.read_text(), re.M))
 
 
@@ -26,7 +29,7 @@ def of_request(folder, env, program, cookies, gate):
 
     def measure(count):
         out = folder / ("calls.%s.%s.%d.%d" % (program.name, gate, len(requests), count))
-        worker = Process(folder / ("run-" + out.name), env, "strace", "-o", out, program)
+        worker = Process(folder / ("run-" + out.name), env, "strace", "-D", "-o", out, program)
         waiting = [worker.connect() for _ in range(count)]
         for i, connection in enumerate(waiting):
             connection.sendall(requests[i % len(requests)])
