@@ -20,7 +20,7 @@ def environment(env, cookie, script, state):
 
 
 def installed(folder, name, program):
-    """A copy, as one is made when it is installed: as the linker leaves it, it starts slower."""
+    """A copy, as one is made when it is installed."""
     (folder / "bin").mkdir(exist_ok=True)
     return shutil.copy(program, "%s/bin/%s" % (folder, re.sub(r"\W+", "-", name)))
 
