@@ -308,6 +308,18 @@ inspect_unmarked(const struct store *store, int lock, time_t now)
 	return rc;
 }
 
+/*
+ * While the folder is locked: with a newer LMDB the last one to close it takes the locks apart, and
+ * whoever opened it meanwhile would have them so.
+ */
+static void
+close_env(struct store *store)
+{
+	if (store->env != NULL)
+		mdb_env_close(store->env);
+	store->env = NULL;
+}
+
 static int
 open_file(struct store *store, int lock, time_t now)
 {
@@ -326,7 +338,7 @@ open_store(struct store *store, int lock, time_t now, const struct log *log)
 
 	/* LMDB's own errors are negative; of these all but one are of the files. */
 	if (rc < 0 && rc != MDB_READERS_FULL) {
-		store_close(store);
+		close_env(store);
 		if ((rc = put_aside(store, log)) == 0)
 			rc = open_file(store, lock, now);
 	}
@@ -348,13 +360,16 @@ ensure_open(struct store *store, time_t now, const struct log *log)
 
 	if (is_current(store))
 		return 0;
-	store_close(store);
 	if (!text_format(store->paths[0], STORE_PATH_SIZE, "%s/%s", store->folder,
 		store->kind->file) ||
 	    !text_format(store->paths[1], STORE_PATH_SIZE, "%s-lock", store->paths[0]))
 		return ENAMETOOLONG;
-	if ((fd = lock_folder(store)) < 0)
-		return errno;
+	if ((fd = lock_folder(store)) < 0) {
+		rc = errno;
+		close_env(store);
+		return rc;
+	}
+	close_env(store);
 	rc = open_store(store, fd, now, log);
 	close(fd);
 	return rc;
@@ -405,7 +420,9 @@ store_finish(struct change *change)
 void
 store_close(struct store *store)
 {
-	if (store->env != NULL)
-		mdb_env_close(store->env);
-	store->env = NULL;
+	int fd = store->env != NULL ? lock_folder(store) : -1;
+
+	close_env(store);
+	if (fd >= 0)
+		close(fd);
 }
