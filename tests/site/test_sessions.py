@@ -160,6 +160,8 @@ def test_with_a_state_the_pages_have_both_buttons(site):
 def test_while_the_state_is_not_to_be_had_nobody_is_in_or_out(make_site):
     site = make_site()
     token = site.sign_in().token
+    # Both programs have read their settings by now.
+    assert site.get(site.welcome, cookie(token)).status == 200
     state = site.folder / "build/demo/state"
     state.rename(state.with_name("moved"))
     for reply in (site.get(site.welcome, cookie(token)), site.sign_in(),
