@@ -364,12 +364,11 @@ ensure_open(struct store *store, time_t now, const struct log *log)
 		store->kind->file) ||
 	    !text_format(store->paths[1], STORE_PATH_SIZE, "%s-lock", store->paths[0]))
 		return ENAMETOOLONG;
-	if ((fd = lock_folder(store)) < 0) {
-		rc = errno;
-		close_env(store);
-		return rc;
-	}
+	fd = lock_folder(store);
+	rc = errno;
 	close_env(store);
+	if (fd < 0)
+		return rc;
 	rc = open_store(store, fd, now, log);
 	close(fd);
 	return rc;

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <lmdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -1342,6 +1344,45 @@ test_kinds(void **state)
 	}
 }
 
+/* Nobody closes it while another one, who has the lock, may be opening it. */
+static void
+test_closed_under_the_lock(void **state)
+{
+	struct store store = { .kind = &kinds[0], .folder = *state };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	struct pollfd done = { .events = POLLIN };
+	char path[UNIT_PATH_SIZE];
+	int ends[2], lock, status;
+	pid_t closing;
+	char byte;
+
+	unit_path(path, *state, "lock");
+	assert_int_equal(pipe(ends), 0);
+	if ((closing = fork()) == 0) {
+		(void)!put_and_finish(&store, "b", 0, &log);
+		(void)!write(ends[1], "o", 1);
+		assert_true((lock = open(path, O_RDONLY)) >= 0);
+		/* Until the other one has it. */
+		while (flock(lock, LOCK_EX | LOCK_NB) == 0)
+			flock(lock, LOCK_UN);
+		close(lock);
+		store_close(&store);
+		(void)!write(ends[1], "c", 1);
+		_exit(0);
+	}
+	done.fd = ends[0];
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	assert_true((lock = open(path, O_RDWR)) >= 0 && flock(lock, LOCK_EX) == 0);
+	assert_int_equal(poll(&done, 1, 300), 0);
+	close(lock);
+	assert_int_equal(poll(&done, 1, 10000), 1);
+	assert_int_equal(waitpid(closing, &status, 0), closing);
+	assert_int_equal(status, 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void
 fill_entry(struct change *change, time_t now)
 {
@@ -1417,6 +1458,7 @@ main(void)
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_opened_once),
 		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_closed_under_the_lock),
 		cmocka_unit_test(test_filled_by_a_reader),
 		cmocka_unit_test(test_looked_at_once),
 		cmocka_unit_test(test_looking_child_is_killed),
