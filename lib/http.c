@@ -21,6 +21,7 @@ enum {
 	LIMIT = HTTP_SECONDS * 1000, /* milliseconds */
 	AT_ONCE = 8,  /* connections that wait are taken, and then it is looked for a signal */
 	SHORT = 1000, /* bytes that a connection has room for, however small its buffer was made */
+	LINGER = 100, /* milliseconds */
 };
 
 extern char **environ;
@@ -114,7 +115,8 @@ open_fastcgi(struct http *http)
 		return false;
 	if ((http->signals = catch_signals()) < 0)
 		return false;
-	/* How long libfcgi waits for the server to close a connection: else it is two seconds. */
+	/* How long libfcgi waits for the server to close a connection that broke: else it is two
+	   seconds. */
 	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 1) != 0 || FCGX_Init() != 0)
 		return false;
 	if ((http->fastcgi = calloc(1, sizeof(*http->fastcgi))) == NULL)
@@ -142,7 +144,7 @@ http_open(struct http *http)
 	const struct log log = log_stderr();
 
 	open_standard();
-	*http = (struct http){ .signals = -1 };
+	*http = (struct http){ .signals = -1, .answered = -1 };
 	for (size_t length = 0, i = 0; length < HTTP_PARAMETER_SIZE; length++) {
 		while (i < COUNT(parameters) && parameters[i].length < length)
 			i++;
@@ -154,14 +156,6 @@ http_open(struct http *http)
 		return true;
 	log_event(&log, "config", "reason=\"cannot serve FastCGI: %s\"", strerror(errno));
 	return false;
-}
-
-void
-http_close(struct http *http)
-{
-	free(http->fastcgi);
-	if (http->signals >= 0)
-		close(http->signals);
 }
 
 /* -- time ----------------------------------------------------------------------------- */
@@ -190,6 +184,51 @@ set_timeout(int fd, int option, long left)
 	const struct timeval timeout = { left / 1000, left % 1000 * 1000 };
 
 	return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)) == 0;
+}
+
+/* -- a connection is answered -------------------------------------------------------- */
+
+/*
+ * Closed with something unread, a connection would be reset, and its reply lost: so it is closed
+ * after the server has closed its end, or has not for a while.
+ */
+static void
+close_answered(struct http *http)
+{
+	const long end = milliseconds() + LINGER;
+	struct pollfd on = { .fd = http->answered, .events = POLLIN };
+	char unread[1024];
+	ssize_t got;
+	long wait;
+
+	if (http->answered < 0)
+		return;
+	do
+		got = recv(http->answered, unread, sizeof(unread), MSG_DONTWAIT);
+	while ((got > 0 || (got < 0 && errno == EAGAIN)) && (wait = end - milliseconds()) > 0 &&
+	    poll(&on, 1, (int)wait) > 0);
+	close(http->answered);
+	http->answered = -1;
+}
+
+/* The reply is out. The next request may be served before the server has read it. */
+static void
+leave_connection(struct http *http)
+{
+	close_answered(http);
+	http->answered = http->fastcgi->ipcFd;
+	http->fastcgi->ipcFd = -1;
+	if (http->answered >= 0)
+		shutdown(http->answered, SHUT_WR);
+}
+
+void
+http_close(struct http *http)
+{
+	close_answered(http);
+	free(http->fastcgi);
+	if (http->signals >= 0)
+		close(http->signals);
 }
 
 /* -- a request comes in --------------------------------------------------------------- */
@@ -224,12 +263,16 @@ next_connection(void)
 
 /* Wait for a connection. False when there was a signal, or the socket is gone. */
 static bool
-wait_for_one(const struct http *http)
+wait_for_one(struct http *http)
 {
 	struct pollfd on[] = { { .fd = http->signals, .events = POLLIN },
-		{ .fd = STDIN_FILENO, .events = POLLIN } };
-	int ready = poll(on, 2, -1);
+		{ .fd = STDIN_FILENO, .events = POLLIN }, { .fd = http->answered, .events = POLLIN } };
+	int ready = poll(on, 3, http->answered >= 0 ? LINGER : -1);
 
+	if (ready == 0 || (ready > 0 && on[0].revents == 0 && on[1].revents == 0)) {
+		close_answered(http);
+		ready = poll(on, 2, -1);
+	}
 	return ready <= 0 || (on[0].revents == 0 && on[1].revents == POLLIN);
 }
 
@@ -609,9 +652,11 @@ http_finish(struct http *http)
 		    http->is_gate ? "503 Service Unavailable" : "500 Internal Server Error", "", 0);
 	}
 	if (http->fastcgi != NULL) {
-		/* An idle connection that is kept would keep this worker from all others. */
-		http->fastcgi->keepConnection = 0;
+		/* So that libfcgi leaves it to us, unless it broke. It is not kept for another
+		   request: an idle one would keep this worker from all others. */
+		http->fastcgi->keepConnection = 1;
 		FCGX_Finish_r(http->fastcgi);
+		leave_connection(http);
 	}
 	secret_wipe(http->headers, http->headers_length);
 }

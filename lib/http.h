@@ -52,6 +52,7 @@ struct http {
 	bool sent, ended;
 	size_t written;  /* bytes of the reply and of the log */
 	int signals;     /* tells of SIGTERM and SIGUSR1, or -1 */
+	int answered;    /* a connection that is not closed yet, though its reply is out, or -1 */
 	unsigned served; /* times that a connection was looked for */
 };
 

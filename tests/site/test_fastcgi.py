@@ -174,6 +174,60 @@ def test_a_body_in_many_pieces(start):
         assert read_reply(connection)[STDOUT].startswith(b"Status: 200")
 
 
+# -- the end of a connection ------------------------------------------------------------------
+
+UNREAD = record(STDIN, b"x" * 60000)
+
+
+def ask_gate(connection, rest=b""):
+    """And say more than it reads."""
+    connection.sendall(opening(parameters(path="/private/x"), role=fcgi.AUTHORIZER) + rest)
+
+
+def test_a_reply_is_whole_though_more_was_said_than_is_read(start):
+    """Closed with something unread, the connection would be reset."""
+    worker = start("welcome.fcgi")
+    for _ in range(20):
+        with worker.connect() as connection:
+            ask_gate(connection, UNREAD)
+            assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
+
+
+def test_so_is_the_last_one_before_the_end(start):
+    worker = start("welcome.fcgi")
+    with worker.connect() as connection:
+        fcgi.wait_until(lambda: worker.waits_in(READ))
+        worker.terminate()
+        ask_gate(connection, UNREAD)
+        assert worker.process.wait(5) == 0
+        assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
+
+
+def test_a_peer_that_does_not_close_is_not_waited_for(start):
+    """Whether somebody else comes or not."""
+    worker = start("welcome.fcgi")
+    fcgi.wait_until(lambda: worker.waits_in(POLL))
+    before = worker.descriptors
+    open_ones = [worker.connect() for _ in range(3)]
+    for connection in open_ones:
+        ask_gate(connection)
+        assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
+    fcgi.wait_until(lambda: worker.descriptors == before)
+    for connection in open_ones:
+        connection.close()
+
+
+def test_a_peer_that_never_stops_talking_is_cut_off(start):
+    worker = start("welcome.fcgi")
+    with worker.connect() as connection, concurrent.futures.ThreadPoolExecutor(1) as another:
+        ask_gate(connection)
+        next_one = another.submit(worker.ask)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for _ in range(20000):
+                connection.sendall(UNREAD)
+        assert next_one.result().startswith("Status: 401")
+
+
 # -- signals ----------------------------------------------------------------------------------
 
 def test_sigterm_while_idle(start):
