@@ -266,7 +266,8 @@ static bool
 wait_for_one(struct http *http)
 {
 	struct pollfd on[] = { { .fd = http->signals, .events = POLLIN },
-		{ .fd = STDIN_FILENO, .events = POLLIN }, { .fd = http->answered, .events = POLLIN } };
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = http->answered, .events = POLLIN } };
 	int ready = poll(on, 3, http->answered >= 0 ? LINGER : -1);
 
 	if (ready == 0 || (ready > 0 && on[0].revents == 0 && on[1].revents == 0)) {
