@@ -83,6 +83,9 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 $(BUILD)/tests/bench/apps/empty: $(BUILD)/tests/bench/apps/empty.o
 	$(LINK) -o $@ $^ -lfcgi
 
+$(BUILD)/tests/bench/apps/empty_at_once: tests/bench/apps/empty.c $(BUILD)/command
+	$(COMPILE) -DAT_ONCE $(PIE) -o $@ $< -lfcgi
+
 $(BUILD)/tests/bench/apps/decode: $(BUILD)/tests/bench/apps/decode.o
 	$(LINK) -o $@ $^ -lfcgi -ljwt
 
@@ -254,7 +257,7 @@ mutate: test-packages
 		state_url state_redis state_engine state_grace verified
 
 BENCH := $(patsubst %.c,build/plain/%,$(filter-out %/least_cgi.c,$(wildcard tests/bench/*.c tests/bench/apps/*.c))) \
-	$(patsubst %,build/plain/tests/bench/apps/%_static,empty_cgi least_cgi)
+	$(patsubst %,build/plain/tests/bench/apps/%,empty_at_once empty_cgi_static least_cgi_static)
 
 bench: dist
 	$(call need,$(BENCH_PACKAGES))

@@ -107,7 +107,11 @@ void http_clear_headers(struct http *http);
  */
 bool http_send(struct http *http, const char *status, const char *body, size_t length);
 
-/* End the request. One that was not answered gets a bare 500, at a gate a 503. */
+/*
+ * End the request. One that was not answered gets a bare 500, at a gate a 503. Its connection is
+ * closed when the server has done so, or not for 100 ms, and that is not waited for while another
+ * request is there: it may be open until the end of that one.
+ */
 void http_finish(struct http *http);
 
 /* Give back what http_open() took. */

@@ -10,7 +10,8 @@ import fcgi
 from conftest import PLAIN, SECRET
 from contestants import BUILT, pss
 
-EMPTY, DECODE = BUILT / "apps/empty", BUILT / "apps/decode"
+EMPTY, AT_ONCE = BUILT / "apps/empty", BUILT / "apps/empty_at_once"
+DECODE = BUILT / "apps/decode"
 WELCOME, LOGIN = PLAIN / "welcome.fcgi", PLAIN / "login.fcgi"
 
 

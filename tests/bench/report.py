@@ -157,7 +157,7 @@ def picture(bars, path):
 set terminal svg noenhanced size 760,%d font "sans-serif,13" background "white"
 set output "%s"
 set title "Requests a second; 1 is the empty program in the same place"
-set xrange [0:1.25]
+set xrange [0:%.2f]
 set arrow from 1,graph 0 to 1,graph 1 nohead lw 1.5
 set yrange [-0.7:%d-0.3]
 set grid xtics
@@ -170,5 +170,5 @@ $bars << END
 plot $bars using 2:0:(0):2:($0-0.35):($0+0.35):ytic(1) \\
 		with boxxyerror fill solid 0.7 lc rgb "#4472a8", \\
 	"" using ($2+0.01):0:(sprintf("%%.2f", $2)) with labels left
-""" % (70 + 24 * len(bars), path, len(bars), data)
+""" % (70 + 24 * len(bars), path, max(1.25, 1.1 * max(ratio for _, ratio in bars)), len(bars), data)
     subprocess.run(["gnuplot"], input=script, text=True, check=True)

@@ -1,8 +1,9 @@
 /*
  * empty: a FastCGI program that answers a constant, what welcome.fcgi answers to a good token.
  *
- * It is the limit of what a program can reach behind a web server: whatever is asked, it looks
- * only at whether it is asked for a page or as a gate.
+ * It is what the simplest program reaches behind a web server: whatever is asked, it looks only at
+ * whether it is asked for a page or as a gate. libfcgi waits after each reply until the server has
+ * closed the connection; built with -DAT_ONCE, this program closes it itself.
  */
 #include <fcgiapp.h>
 #include <string.h>
@@ -41,6 +42,9 @@ main(void)
 			FCGX_PutStr(pass, sizeof(pass) - 1, request.out);
 		else
 			FCGX_PutStr(page, sizeof(page) - 1, request.out);
+#ifdef AT_ONCE
+		FCGX_Detach(&request);
+#endif
 		FCGX_Finish_r(&request);
 	}
 	return 0;
