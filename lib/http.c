@@ -193,9 +193,9 @@ set_timeout(int fd, int option, long left)
  * after the server has closed its end, or has not for a while.
  */
 static void
-close_answered(struct http *http)
+close_answered(struct http *http, long patience)
 {
-	const long end = milliseconds() + LINGER;
+	const long end = milliseconds() + patience;
 	struct pollfd on = { .fd = http->answered, .events = POLLIN };
 	char unread[1024];
 	ssize_t got;
@@ -213,19 +213,28 @@ close_answered(struct http *http)
 
 /* The reply is out. The next request may be served before the server has read it. */
 static void
-leave_connection(struct http *http)
+leave_connection(struct http *http, bool whole)
 {
-	close_answered(http);
-	http->answered = http->fastcgi->ipcFd;
+	const int fd = http->fastcgi->ipcFd;
+	char unread;
+
+	close_answered(http, LINGER);
 	http->fastcgi->ipcFd = -1;
-	if (http->answered >= 0)
-		shutdown(http->answered, SHUT_WR);
+	if (fd < 0)
+		return;
+	/* Nothing more will come. */
+	if (whole && recv(fd, &unread, 1, MSG_DONTWAIT) <= 0) {
+		close(fd);
+		return;
+	}
+	shutdown(fd, SHUT_WR);
+	http->answered = fd;
 }
 
 void
 http_close(struct http *http)
 {
-	close_answered(http);
+	close_answered(http, LINGER);
 	free(http->fastcgi);
 	if (http->signals >= 0)
 		close(http->signals);
@@ -271,7 +280,7 @@ wait_for_one(struct http *http)
 	int ready = poll(on, 3, http->answered >= 0 ? LINGER : -1);
 
 	if (ready == 0 || (ready > 0 && on[0].revents == 0 && on[1].revents == 0)) {
-		close_answered(http);
+		close_answered(http, ready == 0 ? 0 : LINGER);
 		ready = poll(on, 2, -1);
 	}
 	return ready <= 0 || (on[0].revents == 0 && on[1].revents == POLLIN);
@@ -383,7 +392,7 @@ http_accept(struct http *http)
 	if (http->fastcgi != NULL)
 		http->log = (struct log){ put_line, http };
 	http->headers_length = http->written = 0;
-	http->overflowed = http->sent = false;
+	http->overflowed = http->sent = http->whole = false;
 	http->is_gate = (http->role[0] != '\0' && strcmp(http->role, "RESPONDER") != 0) ||
 	    http->gate[0] != '\0' || http->require[0] != '\0' ||
 	    strcmp(http->redirect_status, "401") == 0;
@@ -459,6 +468,7 @@ read_some(struct http *http, char *out, size_t size)
 	if (got > 0 && http->body_left > 0)
 		http->body_left = got < http->body_left ? http->body_left - got : 0;
 	http->ended = got <= 0;
+	http->whole = got == 0;
 	return got;
 }
 
@@ -653,11 +663,14 @@ http_finish(struct http *http)
 		    http->is_gate ? "503 Service Unavailable" : "500 Internal Server Error", "", 0);
 	}
 	if (http->fastcgi != NULL) {
+		/* An authorizer gets no body (FastCGI 1.0, section 6.3). */
+		const bool whole = http->whole || strcmp(http->role, "AUTHORIZER") == 0;
+
 		/* So that libfcgi leaves it to us, unless it broke. It is not kept for another
 		   request: an idle one would keep this worker from all others. */
 		http->fastcgi->keepConnection = 1;
 		FCGX_Finish_r(http->fastcgi);
-		leave_connection(http);
+		leave_connection(http, whole);
 	}
 	secret_wipe(http->headers, http->headers_length);
 }

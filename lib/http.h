@@ -50,6 +50,7 @@ struct http {
 	long body_left;  /* bytes that must still come, or -1 */
 	bool overflowed; /* the reply's headers did not fit, or had a control character */
 	bool sent, ended;
+	bool whole;      /* the body was read to its end */
 	size_t written;  /* bytes of the reply and of the log */
 	int signals;     /* tells of SIGTERM and SIGUSR1, or -1 */
 	int answered;    /* a connection that is not closed yet, though its reply is out, or -1 */
@@ -108,9 +109,9 @@ void http_clear_headers(struct http *http);
 bool http_send(struct http *http, const char *status, const char *body, size_t length);
 
 /*
- * End the request. One that was not answered gets a bare 500, at a gate a 503. Its connection is
- * closed when the server has done so, or not for 100 ms, and that is not waited for while another
- * request is there: it may be open until the end of that one.
+ * End the request. One that was not answered gets a bare 500, at a gate a 503. Where not all of it
+ * was read, its connection is closed when the server has closed it, or not for 100 ms; that is not
+ * waited for while another request is there, so that it may be open until the end of that one.
  */
 void http_finish(struct http *http);
 

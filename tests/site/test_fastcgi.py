@@ -1,5 +1,6 @@
 """The programs without a web server: raw FastCGI, plain CGI, signals, slowness and memory."""
 import concurrent.futures
+import contextlib
 import signal
 import socket
 import subprocess
@@ -9,7 +10,8 @@ import pytest
 
 import fcgi
 from conftest import PLAIN, write_settings
-from fcgi import FORM, STDIN, STDOUT, opening, parameters, read_reply, record
+from fcgi import (AUTHORIZER, FORM, RESPONDER, STDIN, STDOUT, opening, parameters, read_reply,
+                  record)
 
 BODY = b"username=admin&password=password"
 READ, WRITE, POLL = 0, 1, 7  # system calls of x86-64
@@ -179,17 +181,18 @@ def test_a_body_in_many_pieces(start):
 UNREAD = record(STDIN, b"x" * 60000)
 
 
-def ask_gate(connection, rest=b""):
-    """And say more than it reads."""
-    connection.sendall(opening(parameters(path="/private/x"), role=fcgi.AUTHORIZER) + rest)
+def ask_gate(connection, rest=b"", role=RESPONDER):
+    """It does not read what it is asked about."""
+    connection.sendall(opening(parameters(path="/private/x", POSTERN_GATE="401"), role=role) + rest)
 
 
-def test_a_reply_is_whole_though_more_was_said_than_is_read(start):
+@pytest.mark.parametrize("role", [RESPONDER, AUTHORIZER])
+def test_a_reply_is_whole_though_more_was_said_than_is_read(start, role):
     """Closed with something unread, the connection would be reset."""
     worker = start("welcome.fcgi")
     for _ in range(20):
         with worker.connect() as connection:
-            ask_gate(connection, UNREAD)
+            ask_gate(connection, UNREAD, role)
             assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
 
 
@@ -201,6 +204,19 @@ def test_so_is_the_last_one_before_the_end(start):
         ask_gate(connection, UNREAD)
         assert worker.process.wait(5) == 0
         assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
+
+
+def test_what_a_server_says_after_the_reply_is_taken(start):
+    """For a while."""
+    worker, taken = start("welcome.fcgi"), 0
+    for _ in range(20):
+        with worker.connect() as connection:
+            ask_gate(connection)
+            assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
+            with contextlib.suppress(BrokenPipeError):
+                connection.sendall(record(STDIN))
+                taken += 1
+    assert taken > 0
 
 
 def test_a_peer_that_does_not_close_is_not_waited_for(start):
@@ -220,7 +236,7 @@ def test_a_peer_that_does_not_close_is_not_waited_for(start):
 def test_a_peer_that_never_stops_talking_is_cut_off(start):
     worker = start("welcome.fcgi")
     with worker.connect() as connection, concurrent.futures.ThreadPoolExecutor(1) as another:
-        ask_gate(connection)
+        ask_gate(connection, UNREAD)
         next_one = another.submit(worker.ask)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             for _ in range(20000):
