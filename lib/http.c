@@ -144,7 +144,7 @@ http_open(struct http *http)
 	const struct log log = log_stderr();
 
 	open_standard();
-	*http = (struct http){ .signals = -1, .answered = -1 };
+	*http = (struct http){ .signals = -1 };
 	for (size_t length = 0, i = 0; length < HTTP_PARAMETER_SIZE; length++) {
 		while (i < COUNT(parameters) && parameters[i].length < length)
 			i++;
@@ -156,6 +156,14 @@ http_open(struct http *http)
 		return true;
 	log_event(&log, "config", "reason=\"cannot serve FastCGI: %s\"", strerror(errno));
 	return false;
+}
+
+void
+http_close(struct http *http)
+{
+	free(http->fastcgi);
+	if (http->signals >= 0)
+		close(http->signals);
 }
 
 /* -- time ----------------------------------------------------------------------------- */
@@ -184,60 +192,6 @@ set_timeout(int fd, int option, long left)
 	const struct timeval timeout = { left / 1000, left % 1000 * 1000 };
 
 	return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)) == 0;
-}
-
-/* -- a connection is answered -------------------------------------------------------- */
-
-/*
- * Closed with something unread, a connection would be reset, and its reply lost: so it is closed
- * after the server has closed its end, or has not for a while.
- */
-static void
-close_answered(struct http *http, long patience)
-{
-	const long end = milliseconds() + patience;
-	struct pollfd on = { .fd = http->answered, .events = POLLIN };
-	char unread[1024];
-	ssize_t got;
-	long wait;
-
-	if (http->answered < 0)
-		return;
-	do
-		got = recv(http->answered, unread, sizeof(unread), MSG_DONTWAIT);
-	while ((got > 0 || (got < 0 && errno == EAGAIN)) && (wait = end - milliseconds()) > 0 &&
-	    poll(&on, 1, (int)wait) > 0);
-	close(http->answered);
-	http->answered = -1;
-}
-
-/* The reply is out. The next request may be served before the server has read it. */
-static void
-leave_connection(struct http *http, bool whole)
-{
-	const int fd = http->fastcgi->ipcFd;
-	char unread;
-
-	close_answered(http, LINGER);
-	http->fastcgi->ipcFd = -1;
-	if (fd < 0)
-		return;
-	/* Nothing more will come. */
-	if (whole && recv(fd, &unread, 1, MSG_DONTWAIT) <= 0) {
-		close(fd);
-		return;
-	}
-	shutdown(fd, SHUT_WR);
-	http->answered = fd;
-}
-
-void
-http_close(struct http *http)
-{
-	close_answered(http, LINGER);
-	free(http->fastcgi);
-	if (http->signals >= 0)
-		close(http->signals);
 }
 
 /* -- a request comes in --------------------------------------------------------------- */
@@ -272,17 +226,12 @@ next_connection(void)
 
 /* Wait for a connection. False when there was a signal, or the socket is gone. */
 static bool
-wait_for_one(struct http *http)
+wait_for_one(const struct http *http)
 {
 	struct pollfd on[] = { { .fd = http->signals, .events = POLLIN },
-		{ .fd = STDIN_FILENO, .events = POLLIN },
-		{ .fd = http->answered, .events = POLLIN } };
-	int ready = poll(on, 3, http->answered >= 0 ? LINGER : -1);
+		{ .fd = STDIN_FILENO, .events = POLLIN } };
+	int ready = poll(on, 2, -1);
 
-	if (ready == 0 || (ready > 0 && on[0].revents == 0 && on[1].revents == 0)) {
-		close_answered(http, ready == 0 ? 0 : LINGER);
-		ready = poll(on, 2, -1);
-	}
 	return ready <= 0 || (on[0].revents == 0 && on[1].revents == POLLIN);
 }
 
@@ -654,6 +603,45 @@ http_send(struct http *http, const char *status, const char *body, size_t length
 	return true;
 }
 
+/*
+ * Closed with something unread, a connection would be reset, and its reply lost: so it is read
+ * until the server closes it, or is silent for a while, or has talked for too long.
+ */
+static void
+read_rest(int fd)
+{
+	const long end = milliseconds() + LIMIT / 10;
+	struct pollfd on = { .fd = fd, .events = POLLIN };
+	char unread[1024];
+
+	if (shutdown(fd, SHUT_WR) != 0)
+		return;
+	while (poll(&on, 1, LINGER) > 0 && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0 &&
+	    milliseconds() < end)
+		;
+}
+
+static void
+finish_fastcgi(struct http *http)
+{
+	/* An authorizer gets no body (FastCGI 1.0, section 6.3). */
+	const bool whole = http->whole || strcmp(http->role, "AUTHORIZER") == 0;
+	char unread;
+	int fd;
+
+	/* Else libfcgi closes it, and waits for the server first. It is not kept for another
+	   request: an idle one would keep this worker from all others. */
+	http->fastcgi->keepConnection = 1;
+	FCGX_Finish_r(http->fastcgi);
+	fd = http->fastcgi->ipcFd;
+	http->fastcgi->ipcFd = -1;
+	if (fd < 0)
+		return;
+	if (!whole || recv(fd, &unread, 1, MSG_DONTWAIT) > 0)
+		read_rest(fd);
+	close(fd);
+}
+
 void
 http_finish(struct http *http)
 {
@@ -662,15 +650,7 @@ http_finish(struct http *http)
 		http_send(http,
 		    http->is_gate ? "503 Service Unavailable" : "500 Internal Server Error", "", 0);
 	}
-	if (http->fastcgi != NULL) {
-		/* An authorizer gets no body (FastCGI 1.0, section 6.3). */
-		const bool whole = http->whole || strcmp(http->role, "AUTHORIZER") == 0;
-
-		/* So that libfcgi leaves it to us, unless it broke. It is not kept for another
-		   request: an idle one would keep this worker from all others. */
-		http->fastcgi->keepConnection = 1;
-		FCGX_Finish_r(http->fastcgi);
-		leave_connection(http, whole);
-	}
+	if (http->fastcgi != NULL)
+		finish_fastcgi(http);
 	secret_wipe(http->headers, http->headers_length);
 }

@@ -53,7 +53,6 @@ struct http {
 	bool whole;      /* the body was read to its end */
 	size_t written;  /* bytes of the reply and of the log */
 	int signals;     /* tells of SIGTERM and SIGUSR1, or -1 */
-	int answered;    /* a connection that is not closed yet, though its reply is out, or -1 */
 	unsigned served; /* times that a connection was looked for */
 };
 
@@ -109,9 +108,8 @@ void http_clear_headers(struct http *http);
 bool http_send(struct http *http, const char *status, const char *body, size_t length);
 
 /*
- * End the request. One that was not answered gets a bare 500, at a gate a 503. Where not all of it
- * was read, its connection is closed when the server has closed it, or not for 100 ms; that is not
- * waited for while another request is there, so that it may be open until the end of that one.
+ * End the request. One that was not answered gets a bare 500, at a gate a 503. A connection of
+ * which something may be unread is closed when the server has closed it, or was silent for 100 ms.
  */
 void http_finish(struct http *http);
 
