@@ -67,6 +67,7 @@ CRITERIA = [
     ("php", "page under lighttpd: times PHP-FPM", ">=", 1.5),
     ("openidc", "gate under lighttpd: times mod_auth_openidc", ">=", 1.3),
     ("redis hot", "hot token, gate, state on Redis on 127.0.0.1: of that in a folder", ">=", 0.6),
+    ("redis four", "the same, each with four workers", ">=", 0.6),
     ("redis cold", "cold token, gate, state on Redis on 127.0.0.1: of that in a folder", "", None),
     ("cold instructions", "check of a cold token: instructions, times jwt_decode()", "<", 1.3),
     ("own page", "hot token, page: instructions of a whole request in our code", "<", 5000),

@@ -16,10 +16,11 @@ EMPTIES = EMPTY, AGAIN, AT_ONCE = "empty", "empty, again", "empty, closing at on
 DECODE = "jwt_decode() alone"
 OURS, CROWDED = "ours", "ours, crowded"
 REDIS, SOCKET = "ours, Redis", "ours, Redis on a socket"
+FOUR, REDIS_FOUR = "ours, four workers", "ours, Redis, four workers"
 PROGRAMS = {EMPTY: direct.EMPTY, AGAIN: direct.EMPTY, AT_ONCE: direct.AT_ONCE,
             DECODE: direct.DECODE}
 
-HOT = """%d connections, two workers; medians of all rounds.
+HOT = """%d connections, two workers where nothing else is said; medians of all rounds.
 
 - *Page*: a JSON answer. *Gate*: a small file that is guarded.
 - *Of empty*: of the empty program in the same place. Those that are a server themselves are
@@ -91,6 +92,7 @@ class Served:
         self.servers.append(self.engine)
         self.engine.start()
         self.add_mint(REDIS, POSTERN_STATE="redis://127.0.0.1:%d" % self.engine.port)
+        self.mints[REDIS_FOUR] = self.mints[REDIS]
         self.add_mint(SOCKET, POSTERN_STATE="unix:%s" % (self.engine.folder / "socket"))
         for algorithm in KEYS:
             folder = self.bench.folder(algorithm)
@@ -106,7 +108,7 @@ class Served:
         place, mint = self.bench.place, self.bench.mint
         for where, kind in (("lighttpd", Lighttpd), ("nginx", Nginx),
                             ("Apache mod_fcgid", ApacheFcgid)):
-            for name in ((*EMPTIES, DECODE, OURS, CROWDED, *self.mints) if kind is Lighttpd
+            for name in ((*EMPTIES, DECODE, OURS, CROWDED, FOUR, *self.mints) if kind is Lighttpd
                          else (EMPTY, OURS)):
                 self.bench.step("%s: %s" % (where, name), self.enter_program, kind, where, name)
         for name, make, kind, group, path in (
@@ -124,11 +126,11 @@ class Served:
         assert state, "there is no such state"
         folder = re.sub(r"\W+", "-", "%s-%s" % (kind.__name__.lower(), name))
         server = kind(self.bench.place, folder, PROGRAMS.get(name, direct.WELCOME), mint,
-                      state)
+                      state, workers=4 if name in (FOUR, REDIS_FOUR) else 2)
         make = Empty if name in EMPTIES else Contestant
         self.enter(server, [make("%s %s" % (where, what), name, server, path, mint)
                             for what, path in (("page", PAGE), ("gate", GATE))
-                            if what == "gate" or name not in self.mints])
+                            if what == "gate" or name not in (FOUR, *self.mints)])
 
     def enter_other(self, make, kind, group, name, path):
         server = make()
@@ -200,7 +202,7 @@ class Served:
 
     def where(self, key):
         """A contestant that is a server itself stands under no other."""
-        under = (*PROGRAMS, *self.mints, OURS, CROWDED, "PHP-FPM")
+        under = (*PROGRAMS, *self.mints, OURS, CROWDED, FOUR, "PHP-FPM")
         return key[0] if key[1] in under else key[0].split()[-1]
 
     def hot(self):
@@ -221,7 +223,7 @@ class Served:
             cpu = self.microseconds(hot)
             table.add(self.where(key), key[1], "%.0f" % rate, figure(ratio), spread,
                       *map(figure, times), "%.1f" % cpu if cpu else "")
-            if ratio is not None and key[1] not in (*EMPTIES, CROWDED):
+            if ratio is not None and key[1] not in (*EMPTIES, CROWDED, FOUR):
                 self.results.bars.append(("%s: %s" % (self.where(key), key[1]), ratio))
 
     def cold(self):
@@ -254,6 +256,7 @@ class Served:
         facts["empty openidc"] = ratio("gate", EMPTY, "mod_auth_openidc")
         for how in ("hot", "cold"):
             facts["redis " + how] = ratio("gate", REDIS, OURS, how)
+        facts["redis four"] = ratio("gate", REDIS_FOUR, FOUR)
 
     def bounds(self):
         """What keeps a request from what is wanted of it."""
@@ -306,7 +309,8 @@ class Served:
             "After the rounds. Under lighttpd: two workers for the page, two for the gate.")
         seen = []
         for (group, name), one in self.contestants.items():
-            if one.server not in seen and name not in (AGAIN, CROWDED):
+            if one.server not in seen and name not in (AGAIN, AT_ONCE, CROWDED, FOUR,
+                                                            REDIS_FOUR):
                 seen.append(one.server)
                 under = self.where((group, name)) == group
                 table.add(("%s: " % group.rpartition(" ")[0] if under else "") + name,
