@@ -26,9 +26,9 @@ HOT = """%d connections, two workers where nothing else is said; medians of all 
 - *Of empty*: of the empty program in the same place. Those that are a server themselves are
   compared with the one under lighttpd.
 - *Again*: a second one of the same kind: so far can the figures be trusted.
-- *Closing at once*: libfcgi, and so the empty program, waits after a reply until the server has
-  closed the connection. This one does not look, and could lose a reply to a request that it has
-  not read to its end. Ours looks after the next reply.
+- *Closing at once*: libfcgi, and so the empty program, waits after each reply until the server has
+  closed the connection, as a reply can be lost where something is left unread. This one never
+  waits. Ours waits only where it has not read all: as a gate under nginx, say.
 - *Crowded*: with 100,000 ended sessions and a full table of tries.
 - *Redis*: the state is on a redis-server on 127.0.0.1, or on a socket of this machine; it is
   asked in every request. *ES256*, *RS256*: with a key file, of P-256 or 2,048 bits of RSA.
