@@ -115,9 +115,7 @@ open_fastcgi(struct http *http)
 		return false;
 	if ((http->signals = catch_signals()) < 0)
 		return false;
-	/* How long libfcgi waits for the server to close a connection that broke: else it is two
-	   seconds. */
-	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 1) != 0 || FCGX_Init() != 0)
+	if (FCGX_Init() != 0)
 		return false;
 	if ((http->fastcgi = calloc(1, sizeof(*http->fastcgi))) == NULL)
 		return false;
@@ -209,6 +207,8 @@ take_connection(struct FCGX_Request *fastcgi, int fd)
 	}
 	fastcgi->ipcFd = fd;
 	fastcgi->keepConnection = 1;
+	/* Else libfcgi waits for the server before it closes it, as long as that talks. */
+	FCGX_Detach(fastcgi);
 	if (FCGX_Accept_r(fastcgi) != 0)
 		return false;
 	/* It takes parameters that break off for all of them: what is missing may be a header. */
@@ -619,6 +619,7 @@ read_rest(int fd)
 	while (poll(&on, 1, LINGER) > 0 && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0 &&
 	    milliseconds() < end)
 		;
+	secret_wipe(unread, sizeof(unread));
 }
 
 static void
@@ -629,9 +630,10 @@ finish_fastcgi(struct http *http)
 	char unread;
 	int fd;
 
-	/* Else libfcgi closes it, and waits for the server first. It is not kept for another
+	/* Closing it is left to us, unless it cannot be written to. It is not kept for another
 	   request: an idle one would keep this worker from all others. */
 	http->fastcgi->keepConnection = 1;
+	FCGX_ClearError(http->fastcgi->in);
 	FCGX_Finish_r(http->fastcgi);
 	fd = http->fastcgi->ipcFd;
 	http->fastcgi->ipcFd = -1;

@@ -109,7 +109,8 @@ bool http_send(struct http *http, const char *status, const char *body, size_t l
 
 /*
  * End the request. One that was not answered gets a bare 500, at a gate a 503. A connection of
- * which something may be unread is closed when the server has closed it, or was silent for 100 ms.
+ * which something may be unread is closed when the server has closed it, was silent for 100 ms, or
+ * has talked for a second.
  */
 void http_finish(struct http *http);
 

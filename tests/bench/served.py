@@ -309,8 +309,8 @@ class Served:
             "After the rounds. Under lighttpd: two workers for the page, two for the gate.")
         seen = []
         for (group, name), one in self.contestants.items():
-            if one.server not in seen and name not in (AGAIN, AT_ONCE, CROWDED, FOUR,
-                                                            REDIS_FOUR):
+            if one.server not in seen and name not in (
+                    AGAIN, AT_ONCE, CROWDED, FOUR, REDIS_FOUR):
                 seen.append(one.server)
                 under = self.where((group, name)) == group
                 table.add(("%s: " % group.rpartition(" ")[0] if under else "") + name,

@@ -10,8 +10,7 @@ import pytest
 
 import fcgi
 from conftest import PLAIN, write_settings
-from fcgi import (AUTHORIZER, FORM, RESPONDER, STDIN, STDOUT, opening, parameters, read_reply,
-                  record)
+from fcgi import FORM, STDIN, STDOUT, opening, parameters, read_reply, record
 
 BODY = b"username=admin&password=password"
 READ, WRITE, POLL = 0, 1, 7  # system calls of x86-64
@@ -181,19 +180,22 @@ def test_a_body_in_many_pieces(start):
 UNREAD = record(STDIN, b"x" * 60000)
 
 
-def ask_gate(connection, rest=b"", role=RESPONDER):
-    """It does not read what it is asked about."""
-    connection.sendall(opening(parameters(path="/private/x", POSTERN_GATE="401"), role=role) + rest)
+# As gates they do not read what they are asked about.
+GATE, AUTHORIZER_GATE = (opening(parameters(path="/private/x", POSTERN_GATE="401"), role=role)
+                         for role in (fcgi.RESPONDER, fcgi.AUTHORIZER))
+BAD_BODY = opening(parameters("POST", **POST)) + b"\xff" * 64
+BAD_PARAMETERS = opening(parameters())[:-8] + b"\xff" * 64
 
 
-@pytest.mark.parametrize("role", [RESPONDER, AUTHORIZER])
-def test_a_reply_is_whole_though_more_was_said_than_is_read(start, role):
+@pytest.mark.parametrize("said", [GATE, AUTHORIZER_GATE, BAD_BODY],
+                         ids=["gate", "authorizer", "bad body"])
+def test_a_reply_is_whole_though_more_was_said_than_is_read(start, said):
     """Closed with something unread, the connection would be reset."""
     worker = start("welcome.fcgi")
     for _ in range(20):
         with worker.connect() as connection:
-            ask_gate(connection, UNREAD, role)
-            assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
+            connection.sendall(said + UNREAD)
+            assert read_reply(connection)[STDOUT].startswith(b"Status: 4")
 
 
 def test_so_is_the_last_one_before_the_end(start):
@@ -201,7 +203,7 @@ def test_so_is_the_last_one_before_the_end(start):
     with worker.connect() as connection:
         fcgi.wait_until(lambda: worker.waits_in(READ))
         worker.terminate()
-        ask_gate(connection, UNREAD)
+        connection.sendall(GATE + UNREAD)
         assert worker.process.wait(5) == 0
         assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
 
@@ -211,7 +213,7 @@ def test_what_a_server_says_after_the_reply_is_taken(start):
     worker, taken = start("welcome.fcgi"), 0
     for _ in range(20):
         with worker.connect() as connection:
-            ask_gate(connection)
+            connection.sendall(GATE)
             assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
             with contextlib.suppress(BrokenPipeError):
                 connection.sendall(record(STDIN))
@@ -226,17 +228,19 @@ def test_a_peer_that_does_not_close_is_not_waited_for(start):
     before = worker.descriptors
     open_ones = [worker.connect() for _ in range(3)]
     for connection in open_ones:
-        ask_gate(connection)
+        connection.sendall(GATE)
         assert read_reply(connection)[STDOUT].startswith(b"Status: 401")
     fcgi.wait_until(lambda: worker.descriptors == before)
     for connection in open_ones:
         connection.close()
 
 
-def test_a_peer_that_never_stops_talking_is_cut_off(start):
+@pytest.mark.parametrize("said", [GATE, BAD_BODY, BAD_PARAMETERS],
+                         ids=["gate", "bad body", "bad parameters"])
+def test_a_peer_that_never_stops_talking_is_cut_off(start, said):
     worker = start("welcome.fcgi")
     with worker.connect() as connection, concurrent.futures.ThreadPoolExecutor(1) as another:
-        ask_gate(connection, UNREAD)
+        connection.sendall(said + UNREAD)
         next_one = another.submit(worker.ask)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             for _ in range(20000):
