@@ -122,6 +122,7 @@ class Site:
     """A lighttpd in the foreground, stopped at the end; `login`, `logout`, `welcome` are paths."""
 
     command = ["/usr/sbin/lighttpd", "-D", "-f"]
+    patience = 30  # seconds that a reply may take
 
     def __init__(self, folder, config, port, login="/login", logout="/logout", welcome="/welcome",
                  log="lighttpd.log", events="lighttpd.log"):
@@ -147,7 +148,7 @@ class Site:
     def request(self, method, path, body=None, headers=PROGRAM, address=None):
         """One request, from an address that nobody had before unless it is named."""
         source = address or next(ADDRESSES), 0
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, 30, source)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, self.patience, source)
         SEEN.remember(headers.items(), body)
         connection.request(method, path, body, dict(headers))
         reply = Reply(connection.getresponse())

@@ -520,12 +520,14 @@ def test_what_is_misspelt_opens_nothing(guard, old, new):
     assert guard.get(path, guard.signed_in()).status in (403, 500)
 
 
-def test_a_program_that_cannot_be_run_opens_nothing(guard):
+def test_a_program_that_cannot_be_run_opens_nothing(guard, monkeypatch):
+    # Where it ends before it is connected to, mod_fcgid starts it again, for 43 s by one core.
+    monkeypatch.setattr(guard, "patience", 90)
     shutil.copy(guard.cgi_bin / "welcome.fcgi", guard.cgi_bin / "dead.fcgi")
     (guard.cgi_bin / "dead.fcgi").chmod(0o644)
     path = folder_with(guard, GUARD["www/private/.htaccess"].replace("welcome.fcgi", "dead.fcgi"))
     reply = guard.get(path, guard.signed_in())
-    assert reply.status == 500 and b"guarded" not in reply.body
+    assert reply.status in (500, 503) and b"guarded" not in reply.body
 
 
 def test_a_wrong_error_document_opens_nothing(guard):
