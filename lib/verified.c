@@ -5,7 +5,7 @@
 
 #include "secret.h"
 
-enum { SLOTS = 1024 };
+enum { SLOTS = 512 };
 
 struct verified {
 	size_t longest;

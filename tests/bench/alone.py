@@ -108,7 +108,8 @@ def memory(bench):
     seen = direct.memory(folder, env, bench.mint, bench.requests)
     table = bench.results.table(
         "Memory of a worker, PSS in KiB", ["after", "one worker", "the other"],
-        "Two workers, no web server; pages and gate, hot tokens and cold ones.")
+        "Two workers, no web server; pages and gate, hot tokens and cold ones. Libraries count in "
+        "part where other processes have them in memory, too: with those, it is less.")
     for count, row in zip((10000, 10000 + bench.requests), seen):
         table.add("{:,} requests".format(count), *row)
     bench.results.facts["pss"] = max(seen[-1]) * 1024 / 1e6

@@ -13,7 +13,7 @@ from conftest import PLAIN, SECRET, write_settings
 
 SECONDS = 14400  # that a token lives: longer than half of a run, so that none is renewed
 NAME, PASSWORD = "admin", "password"
-MANY = 20000  # tokens, of which a worker keeps 1,024
+MANY = 20000  # tokens, of which a worker keeps 512
 
 
 def settings(folder, **more):
