@@ -125,7 +125,7 @@ class Site:
     patience = 30  # seconds that a reply may take
 
     def __init__(self, folder, config, port, login="/login", logout="/logout", welcome="/welcome",
-                 log="lighttpd.log", events="lighttpd.log"):
+                 log="lighttpd.log", events="lighttpd.log", cgid=None):
         self.folder, self.port = folder, port
         self.login, self.logout, self.welcome = login, logout, welcome
         self.log = folder / log
@@ -136,7 +136,9 @@ class Site:
             # In a process group of its own: an Apache that stops tells all of its group to.
             self.process = subprocess.Popen([*self.command, config], cwd=folder, env=env,
                                             stdout=log, stderr=log, start_new_session=True)
-        wait_until(lambda: self.process.poll() is not None or connects(port))
+        # mod_cgid has a process of its own: before that has its socket, a program is a 503.
+        wait_until(lambda: self.process.poll() is not None or
+                   connects(port) and (not cgid or any(cgid.glob("cgid.socket*"))))
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self):
@@ -260,7 +262,7 @@ class ApacheSite(Site):
             "handler": "fcgid-script" if module == "fcgid" else "cgi-script",
             "home": self.home, "folder": folder, "port": port})
         super().__init__(folder, folder / "apache.conf", port, *CGI_PATHS, log="apache.log",
-                         events="apache.log")
+                         events="apache.log", cgid=self.home if module == "cgid" else None)
 
     def stop(self):
         super().stop()

@@ -126,7 +126,7 @@ class Host(Site):
         (folder / "apache.conf").write_text(text % {
             "home": self.home, "folder": folder, "port": port, "override": override})
         super().__init__(folder, folder / "apache.conf", port, *paths, log="apache.log",
-                         events="apache.log")
+                         events="apache.log", cgid=self.home if "cgid" in modules else None)
 
     def write(self, path, text):
         """Write a file of the customer's; recipes get the path of the programs."""
