@@ -118,6 +118,11 @@ class Reply:
         return cookie.partition("=")[2].partition(";")[0]
 
 
+def cgid_listens(folder):
+    """Has mod_cgid's process a socket here, which root has given to Apache's user? Else: 503."""
+    return any(os.geteuid() != 0 or s.stat().st_uid != 0 for s in folder.glob("cgid.socket*"))
+
+
 class Site:
     """A lighttpd in the foreground, stopped at the end; `login`, `logout`, `welcome` are paths."""
 
@@ -136,9 +141,8 @@ class Site:
             # In a process group of its own: an Apache that stops tells all of its group to.
             self.process = subprocess.Popen([*self.command, config], cwd=folder, env=env,
                                             stdout=log, stderr=log, start_new_session=True)
-        # mod_cgid has a process of its own: before that has its socket, a program is a 503.
         wait_until(lambda: self.process.poll() is not None or
-                   connects(port) and (not cgid or any(cgid.glob("cgid.socket*"))))
+                   connects(port) and (cgid is None or cgid_listens(cgid)))
         assert self.process.poll() is None, self.log.read_text()
 
     def stop(self):
