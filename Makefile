@@ -56,7 +56,7 @@ LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(PIE) -Wl,-z,relro,-z,now $(SANS)
 LIBS := -lfcgi -ljwt -ljson-c -llmdb -lnettle -lcrypto -lcrypt $(if $(filter 1,$(REDIS)),-lhiredis) \
 	$(if $(filter 1,$(TLS)),-lhiredis_ssl -lssl -lcrypto)
 
-LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
+LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 LIB := $(filter-out $(if $(filter 0,$(REDIS)),%/state_redis.o %/state_engine.o) $(if $(filter 0,$(TLS)),%/state_tls.o),$(LIB))
 PAGES := $(patsubst src/%,$(BUILD)/%.inc,$(wildcard src/pages/*))
 UNIT := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
@@ -109,7 +109,7 @@ $(BUILD)/%.o: %.c $(BUILD)/command
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
-$(BUILD)/lib/page.o: $(PAGES)
+$(BUILD)/lib/web/page.o: $(PAGES)
 
 # A string literal of a page, a line of it on each line.
 $(BUILD)/pages/%.inc: src/pages/%
@@ -253,7 +253,7 @@ fuzz:
 
 mutate: test-packages
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
-	/usr/bin/python3 tests/unit/mutate.py token key form cookie target session groups throttle device state state_lmdb state_store \
+	/usr/bin/python3 tests/unit/mutate.py token key form cookie redirect session groups throttle device state state_lmdb state_store \
 		state_url state_redis state_engine state_grace verified
 
 BENCH := $(patsubst %.c,build/plain/%,$(filter-out %/least_cgi.c,$(wildcard tests/bench/*.c tests/bench/apps/*.c))) \
@@ -292,7 +292,7 @@ install: all
 	@set -e; for f in $(MAN); do install -m 644 $$f $(TO)/share/man/man$${f##*.}; done
 
 clean:
-	rm -rf build cgi-bin
+	rm -rf build cgi-bin/*.fcgi
 
 help:
 	@sed -n 's/^#   //p' Makefile

@@ -11,20 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cookie.h"
-#include "device.h"
-#include "form.h"
-#include "gate.h"
-#include "http.h"
-#include "password.h"
-#include "reply.h"
-#include "secret.h"
-#include "setup.h"
-#include "site.h"
-#include "target.h"
-#include "text.h"
-#include "throttle.h"
-#include "users.h"
+#include "auth/device.h"
+#include "auth/password.h"
+#include "auth/throttle.h"
+#include "auth/users.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "web/cookie.h"
+#include "web/form.h"
+#include "web/gate.h"
+#include "web/http.h"
+#include "web/redirect.h"
+#include "web/reply.h"
+#include "web/setup.h"
+#include "web/site.h"
 
 /* One request and what is needed to answer it. */
 struct login {
@@ -33,7 +33,7 @@ struct login {
 	struct users *users;
 	time_t now;
 	struct form form;
-	char next[TARGET_SIZE]; /* where to go after signing in, or empty */
+	char next[REDIRECT_SIZE]; /* where to go after signing in, or empty */
 	char body[FORM_BODY_MAX + 1];
 	struct throttle throttle; /* where this try is counted */
 	char network[THROTTLE_NETWORK_SIZE];
@@ -44,7 +44,7 @@ struct login {
 static void
 take_next(struct login *login)
 {
-	target_accept(login->next, login->form.next != NULL ? login->form.next : "");
+	redirect_accept(login->next, login->form.next != NULL ? login->form.next : "");
 }
 
 /* Read the fields of the body. False, with the request answered, when they cannot be read. */

@@ -2,19 +2,19 @@
  * welcome.fcgi: says who is signed in, and is the gate to what a web server guards.
  *
  *	GET /welcome	200, or 303 to the login page, 401 without and 400 with a bad token
- *	a gate asks	200, or 302, 401, 403, 503: lib/gate.h
+ *	a gate asks	200, or 302, 401, 403, 503: lib/web/gate.h
  */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "gate.h"
-#include "http.h"
-#include "reply.h"
-#include "secret.h"
-#include "site.h"
-#include "text.h"
-#include "users.h"
+#include "auth/users.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "web/gate.h"
+#include "web/http.h"
+#include "web/reply.h"
+#include "web/site.h"
 
 static void
 show_welcome(struct http *http, const struct site *site, const struct token *token)

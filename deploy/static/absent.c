@@ -12,8 +12,8 @@
 #include <openssl/crypto.h>
 #include <stddef.h>
 
-#include "key.h"
-#include "text.h"
+#include "auth/key.h"
+#include "base/text.h"
 
 struct hostent *__wrap_gethostbyname(const char *name);
 

@@ -37,7 +37,7 @@ $(BUILD)/$(LIBJWT)/include/jwt.h: $(LIBJWT_TARBALL)
 	tar -x -m -C $(BUILD) -f $<
 	: >$(BUILD)/$(LIBJWT)/config.h
 
-$(BUILD)/lib/token.o: $(BUILD)/$(LIBJWT)/include/jwt.h
+$(BUILD)/lib/auth/token.o: $(BUILD)/$(LIBJWT)/include/jwt.h
 
 $(BUILD)/$(LIBJWT)/jwt.o: $(BUILD)/$(LIBJWT)/include/jwt.h $(BUILD)/command
 	$(CC) -D_GNU_SOURCE $(CFLAGS) $(HARDEN) -Wall -ffile-prefix-map='$(CURDIR)'=. \

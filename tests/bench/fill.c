@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "state.h"
-#include "token.h"
+#include "auth/token.h"
+#include "store/state.h"
 
 int
 main(int argc, char **argv)

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "state.h"
-#include "throttle.h"
+#include "auth/throttle.h"
+#include "store/state.h"
 
 int
 main(int argc, char **argv)

@@ -17,15 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cookie.h"
-#include "password.h"
-#include "secret.h"
-#include "state.h"
-#include "text.h"
-#include "throttle.h"
-#include "token.h"
-#include "users.h"
-#include "verified.h"
+#include "auth/password.h"
+#include "auth/throttle.h"
+#include "auth/token.h"
+#include "auth/users.h"
+#include "auth/verified.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "store/state.h"
+#include "web/cookie.h"
 
 enum { TOKENS_MAX = 20000, BATCHES = 21, BATCH_NANOSECONDS = 10000000 };
 
@@ -58,7 +58,7 @@ next_token(struct bench *b)
 
 /* -- the parts --------------------------------------------------------------------------- */
 
-/* A token that no request had before, as lib/session does it. */
+/* A token that no request had before, as lib/auth/session does it. */
 static bool
 cold(struct bench *b)
 {

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 
 /* A harness: run one input. It returns 0; a finding ends the process. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,10 +1,10 @@
 /*
  * The environment file. A user file that it may name is /proc/self/fd/100.
  */
-#include "config.h"
+#include "base/config.h"
 
+#include "base/text.h"
 #include "fuzz.h"
-#include "text.h"
 
 enum { NOW = 1700000000, USERS_FD = 100, ENV_FD };
 

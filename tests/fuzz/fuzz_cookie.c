@@ -2,7 +2,7 @@
  * The Cookie header. The first byte chooses the name that is looked for, the rest is the header.
  * Whatever is found also goes out again in a Set-Cookie.
  */
-#include "cookie.h"
+#include "web/cookie.h"
 
 #include "fuzz.h"
 

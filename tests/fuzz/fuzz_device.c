@@ -2,10 +2,10 @@
  * The device cookie. After a first byte that is even comes its value, which nobody has signed;
  * after one that is odd ID.EXPIRY, which gets the right signature, and after a NUL a tail.
  */
-#include "device.h"
+#include "auth/device.h"
 
+#include "base/text.h"
 #include "fuzz.h"
-#include "text.h"
 
 #define LINE "0123456789abcdef"
 

@@ -1,10 +1,10 @@
 /*
  * The bodies of requests, and query strings. The first byte chooses the Content-Type.
  */
-#include "form.h"
+#include "web/form.h"
 
+#include "base/text.h"
 #include "fuzz.h"
-#include "text.h"
 
 /* A field is a text of its own in the body, which nobody has to free. */
 static void

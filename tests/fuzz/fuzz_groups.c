@@ -1,10 +1,10 @@
 /*
  * The group file: what a gate lists of a user's groups is what it finds the user in.
  */
-#include "groups.h"
+#include "auth/groups.h"
 
+#include "base/text.h"
 #include "fuzz.h"
-#include "text.h"
 
 enum { NOW = 1700000000, GROUPS_FD = 100 };
 

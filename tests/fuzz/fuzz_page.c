@@ -2,9 +2,9 @@
  * The filling of a page. The input: a template, a title, a style and the text of a slot, with a
  * NUL between them.
  */
+#include "base/text.h"
 #include "fuzz.h"
-#include "page.h"
-#include "text.h"
+#include "web/page.h"
 
 /* How many bytes of `text` could open or end a tag or an attribute. */
 static size_t

@@ -1,7 +1,7 @@
 /*
  * The URL of an engine.
  */
-#include "state_url.h"
+#include "store/state_url.h"
 
 #include <arpa/inet.h>
 

@@ -6,8 +6,8 @@
 #include <json-c/json.h>
 
 #include "../unit/mint.h"
+#include "auth/token.h"
 #include "fuzz.h"
-#include "token.h"
 
 enum { NOW = 1700000000, SESSION_TTL = 28800 };
 

@@ -1,11 +1,11 @@
 /*
  * The user file, and with it which hashes are taken. None is computed: that is slow.
  */
-#include "users.h"
+#include "auth/users.h"
 
+#include "auth/password.h"
+#include "base/text.h"
 #include "fuzz.h"
-#include "password.h"
-#include "text.h"
 
 enum { NOW = 1700000000, USERS_FD = 100 };
 

@@ -16,11 +16,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "device.h"
+#include "auth/device.h"
+#include "auth/users.h"
+#include "base/text.h"
 #include "fuzz.h"
-#include "site.h"
-#include "text.h"
-#include "users.h"
+#include "web/site.h"
 
 enum {
 	REQUEST_PASSWORD = 1, /* ada's */

@@ -171,7 +171,7 @@ def test_json_c_and_jansson_do_not_mix(tarball):
 
 
 def test_the_header_is_that_of_the_library(tarball):
-    needed = (ROOT / "build/static/lib/token.d").read_text()
+    needed = (ROOT / "build/static/lib/auth/token.d").read_text()
     assert "build/static/libjwt-1.17.2/include/jwt.h" in needed
     assert "/usr/include/jwt.h" not in needed
 

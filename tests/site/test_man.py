@@ -12,7 +12,7 @@ from guarded import OWNER, Guarded
 PAGES = {path.name: path.read_text() for path in sorted((ROOT / "man").iterdir())}
 ENV, LOGIN, WELCOME = PAGES["postern.env.5"], PAGES["login.fcgi.8"], PAGES["welcome.fcgi.8"]
 CODE = {str(path.relative_to(ROOT)): path.read_text()
-        for folder in ("lib", "src") for path in sorted((ROOT / folder).glob("*.[ch]"))}
+        for folder in ("lib", "src") for path in sorted((ROOT / folder).rglob("*.[ch]"))}
 
 
 def section(page, name):
@@ -52,7 +52,7 @@ def test_a_page_fits_a_terminal(name):
 # -- settings and what the environment says ---------------------------------------------------
 
 def test_every_setting_has_its_default():
-    code = CODE["lib/config.c"]
+    code = CODE["lib/base/config.c"]
     table = re.findall(r'\{ "(POSTERN_\w+)", FIELD\(\w+\), \w+, (NULL|"[^"]*") \},', code)
     assert len(table) == code.count("FIELD(") - 1
     wanted = {name: {"NULL": "Required.", '""': "The default is none"}.get(
@@ -67,20 +67,20 @@ def test_every_setting_has_its_default():
 
 
 def test_what_is_no_setting_but_has_such_a_name():
-    names = re.findall(r'text_begins\(\*entry, "(POSTERN_\w+)="\)', CODE["lib/config.c"])
+    names = re.findall(r'text_begins\(\*entry, "(POSTERN_\w+)="\)', CODE["lib/base/config.c"])
     assert {name for name, _ in items(section(ENV, "ENVIRONMENT"), "Ev")} == set(names)
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_no_other_name_is_spoken_of(name):
-    known = set(re.findall(r'"(POSTERN_[A-Z_]+)=?"', CODE["lib/config.c"]))
+    known = set(re.findall(r'"(POSTERN_[A-Z_]+)=?"', CODE["lib/base/config.c"]))
     assert set(re.findall(r"POSTERN_[A-Z_]+\b", PAGES[name])) <= known
 
 
 def test_every_parameter_of_a_request():
     told = [name for names, _ in items(section(LOGIN, "ENVIRONMENT"), "Ev")
             for name in names.split(" , ")]
-    table = re.findall(r'PARAMETER\("(\w+)"', CODE["lib/http.c"])
+    table = re.findall(r'PARAMETER\("(\w+)"', CODE["lib/web/http.c"])
     assert sorted(told) == sorted(table + ["HTTP_COOKIE"])
 
 
@@ -91,42 +91,42 @@ def number(file, name):
 
 
 @pytest.mark.parametrize("page, file, name, form, less", [
-    ("postern.env.5", "lib/config.h", "CONFIG_SECRET_MIN", "At least %s bytes", 0),
-    ("postern.env.5", "lib/config.h", "CONFIG_LONG_SIZE", "paths have at most %s bytes", 1),
-    ("postern.env.5", "lib/config.h", "CONFIG_TEXT_SIZE", "all other texts at most %s.", 1),
-    ("postern.env.5", "lib/config.c", "ENV_FILE_MAX", "The file has at most %s bytes.", 0),
-    ("postern.env.5", "lib/text.h", "TEXT_NAME_SIZE", "A name has 1 to %s bytes", 1),
-    ("postern.env.5", "lib/password.h", "PASSWORD_SIZE", "A password has 1 to %s bytes", 1),
-    ("postern.env.5", "lib/password.c", "BCRYPT_PASSWORD_MAX", "against bcrypt, at most %s.", 0),
-    ("postern.env.5", "lib/users.c", "COMPLAINTS_MAX", "only the first %s were named", 0),
-    ("postern.env.5", "lib/token.h", "TOKEN_HEAD_MAX", "What is signed has at most %s bytes", 0),
-    ("postern.env.5", "lib/token.h", "TOKEN_SID_SIZE", "the session: %s hexadecimal digits", 1),
-    ("postern.env.5", "lib/token.h", "TOKEN_PWV_SIZE", "user file: %s hexadecimal digits", 1),
-    ("postern.env.5", "lib/token.h", "TOKEN_CLOCK_SKEW", "may be %s seconds ahead", 0),
-    ("login.fcgi.8", "lib/http.h", "HTTP_SECONDS", "not whole after %s seconds", 0),
-    ("login.fcgi.8", "lib/form.h", "FORM_BODY_MAX", "more than %s bytes", 0),
-    ("login.fcgi.8", "lib/target.h", "TARGET_SIZE", "and at most %s bytes", 1),
-    ("login.fcgi.8", "lib/log.h", "LOG_TEXT_BYTES", "is cut after %s bytes", 0),
-    ("login.fcgi.8", "lib/log.c", "LINE_SIZE", "A line has at most %s bytes", 2),
-    ("welcome.fcgi.8", "lib/gate.h", "GATE_GROUPS_SIZE", "less than %s bytes", 0),
+    ("postern.env.5", "lib/base/config.h", "CONFIG_SECRET_MIN", "At least %s bytes", 0),
+    ("postern.env.5", "lib/base/config.h", "CONFIG_LONG_SIZE", "paths have at most %s bytes", 1),
+    ("postern.env.5", "lib/base/config.h", "CONFIG_TEXT_SIZE", "all other texts at most %s.", 1),
+    ("postern.env.5", "lib/base/config.c", "ENV_FILE_MAX", "The file has at most %s bytes.", 0),
+    ("postern.env.5", "lib/base/text.h", "TEXT_NAME_SIZE", "A name has 1 to %s bytes", 1),
+    ("postern.env.5", "lib/auth/password.h", "PASSWORD_SIZE", "A password has 1 to %s bytes", 1),
+    ("postern.env.5", "lib/auth/password.c", "BCRYPT_PASSWORD_MAX", "against bcrypt, at most %s.", 0),
+    ("postern.env.5", "lib/auth/users.c", "COMPLAINTS_MAX", "only the first %s were named", 0),
+    ("postern.env.5", "lib/auth/token.h", "TOKEN_HEAD_MAX", "What is signed has at most %s bytes", 0),
+    ("postern.env.5", "lib/auth/token.h", "TOKEN_SID_SIZE", "the session: %s hexadecimal digits", 1),
+    ("postern.env.5", "lib/auth/token.h", "TOKEN_PWV_SIZE", "user file: %s hexadecimal digits", 1),
+    ("postern.env.5", "lib/auth/token.h", "TOKEN_CLOCK_SKEW", "may be %s seconds ahead", 0),
+    ("login.fcgi.8", "lib/web/http.h", "HTTP_SECONDS", "not whole after %s seconds", 0),
+    ("login.fcgi.8", "lib/web/form.h", "FORM_BODY_MAX", "more than %s bytes", 0),
+    ("login.fcgi.8", "lib/web/redirect.h", "REDIRECT_SIZE", "and at most %s bytes", 1),
+    ("login.fcgi.8", "lib/base/log.h", "LOG_TEXT_BYTES", "is cut after %s bytes", 0),
+    ("login.fcgi.8", "lib/base/log.c", "LINE_SIZE", "A line has at most %s bytes", 2),
+    ("welcome.fcgi.8", "lib/web/gate.h", "GATE_GROUPS_SIZE", "less than %s bytes", 0),
 ])
 def test_a_size(page, file, name, form, less):
     assert form % format(number(file, name) - less, ",") in words(PAGES[page])
 
 
 @pytest.mark.parametrize("file, name, unit, form", [
-    ("lib/users.c", "USERS_FILE_MAX", 1 << 20, "at most %s MiB"),
-    ("lib/groups.c", "GROUPS_FILE_MAX", 1 << 20, "at most %s MiB"),
-    ("lib/page.h", "PAGE_FILE_MAX", 1 << 10, "A file has at most %s KiB"),
-    ("lib/page.h", "PAGE_SIZE", 1 << 10, "a filled page %s KiB"),
-    ("lib/device.h", "DEVICE_SECONDS", 86400, "for %s days"),
+    ("lib/auth/users.c", "USERS_FILE_MAX", 1 << 20, "at most %s MiB"),
+    ("lib/auth/groups.c", "GROUPS_FILE_MAX", 1 << 20, "at most %s MiB"),
+    ("lib/web/page.h", "PAGE_FILE_MAX", 1 << 10, "A file has at most %s KiB"),
+    ("lib/web/page.h", "PAGE_SIZE", 1 << 10, "a filled page %s KiB"),
+    ("lib/auth/device.h", "DEVICE_SECONDS", 86400, "for %s days"),
 ])
 def test_a_size_in_other_units(file, name, unit, form):
     assert form % (number(file, name) // unit) in words(ENV)
 
 
 def test_the_limits_of_tries():
-    limits = re.findall(r"\[\w+\] = \{ (\d+), ([\d *]+), (true|false) \}", CODE["lib/throttle.c"])
+    limits = re.findall(r"\[\w+\] = \{ (\d+), ([\d *]+), (true|false) \}", CODE["lib/auth/throttle.c"])
     rows = re.findall(r"(?m)^.*\t(\d+)\t(\d+) minutes?$", section(ENV, "LIMITS"))
     assert rows == [(tries, str(eval(seconds) // 60)) for tries, seconds, _ in limits] != []
     assert [emptied for *_, emptied in limits] == ["true", "false", "false", "true"]
@@ -135,7 +135,7 @@ def test_the_limits_of_tries():
 # -- requests ---------------------------------------------------------------------------------
 
 def test_every_status_and_no_other():
-    sent = re.findall(r'\{ (\d{3}), "', CODE["lib/reply.c"])
+    sent = re.findall(r'\{ (\d{3}), "', CODE["lib/web/reply.c"])
     tables = "".join(re.findall(r"(?ms)^\.TS\n.*?^\.TE|^Also: .*?^\.Sh", LOGIN + WELCOME))
     assert set(re.findall(r"(?<![\d,])\d{3}(?!,?\d)", tables)) == set(sent)
 
@@ -143,7 +143,7 @@ def test_every_status_and_no_other():
 def test_every_message():
     sent = {message for code in CODE.values() for message in
             re.findall(r'\breply_(?:json|invalid_token)\([^;]*?"([^"]+)"\);', code)}
-    phrases = set(re.findall(r'\{ \d{3}, "([^"]+)"', CODE["lib/reply.c"]))
+    phrases = set(re.findall(r'\{ \d{3}, "([^"]+)"', CODE["lib/web/reply.c"]))
     told = set(re.findall(r'\{"message":"([^"]+)"\}', words(LOGIN + WELCOME)))
     assert sent - phrases <= told <= sent | phrases
 
@@ -151,7 +151,7 @@ def test_every_message():
 def test_every_header_of_a_reply():
     sent = {name for code in CODE.values() for name in re.findall(
         r'\bhttp_header\([\w>-]+, "([\w-]+)"', code)}
-    sent |= set(re.findall(r'"([A-Z][\w-]+): [^"]+\\r\\n"', CODE["lib/reply.c"]))
+    sent |= set(re.findall(r'"([A-Z][\w-]+): [^"]+\\r\\n"', CODE["lib/web/reply.c"]))
     assert len(sent) > 10 and [name for name in sent if name not in LOGIN + WELCOME] == []
 
 
@@ -216,9 +216,9 @@ def test_every_fixed_reason_of_an_event():
         for text in fixed:
             text = text.removesuffix("%s") if ": %s" in text else text
             assert text.replace("%zu ", "").strip() in words(documented()[name, fields]), text
-    for loss in re.findall(r'\.loss = "([^"]+)"', CODE["lib/state_lmdb.c"]):
+    for loss in re.findall(r'\.loss = "([^"]+)"', CODE["lib/store/state_lmdb.c"]):
         assert "damaged: " + loss in words(documented()["state", ("file", "reason")])
-    for file in re.findall(r'\.file = "(\w+)"', CODE["lib/state_lmdb.c"]):
+    for file in re.findall(r'\.file = "(\w+)"', CODE["lib/store/state_lmdb.c"]):
         assert ".Pa %s\n" % file in documented()["state", ("file", "reason")]
 
 
@@ -229,20 +229,20 @@ def test_every_reason_of_a_failed_sign_in():
 
 
 def test_every_reason_of_a_bad_token():
-    given = re.findall(r"(?:return|why =|refused\[\] =)[^;]*;", CODE["lib/token.c"])
+    given = re.findall(r"(?:return|why =|refused\[\] =)[^;]*;", CODE["lib/auth/token.c"])
     given = [one for one in given if "jwt_add" not in one]
-    given += re.findall(r"why = [^;]*;", CODE["lib/session.c"])
-    given += re.findall(r'#define TOKEN_MEMORY "\w+"', CODE["lib/token.h"])
+    given += re.findall(r"why = [^;]*;", CODE["lib/auth/session.c"])
+    given += re.findall(r'#define TOKEN_MEMORY "\w+"', CODE["lib/auth/token.h"])
     reasons = {reason for one in given for reason in literals(one)} - {""}
     assert sorted(reasons) == sorted(values(documented()["token_bad", ("ip", "reason")]))
 
 
 def test_every_reason_of_a_bad_request():
-    statuses = set(re.findall(r"(?:return|[?:]) (\d{3})\b", CODE["lib/form.c"] + re.search(
-        r"(?s)\nhttp_body\(.*?\n}", CODE["lib/http.c"]).group()))
+    statuses = set(re.findall(r"(?:return|[?:]) (\d{3})\b", CODE["lib/web/form.c"] + re.search(
+        r"(?s)\nhttp_body\(.*?\n}", CODE["lib/web/http.c"]).group()))
     told = documented()["input_bad", ("ip", "status")]
     assert set(re.findall(r"\b\d{3}\b", told)) == statuses
-    fixed = re.findall(r'ip=%s reason=(\w+)"', CODE["lib/site.c"])
+    fixed = re.findall(r'ip=%s reason=(\w+)"', CODE["lib/web/site.c"])
     assert fixed == re.findall(r"(?m)^\.Cm (\w+)", documented()["input_bad", ("ip", "reason")])
 
 

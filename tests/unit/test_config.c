@@ -1,7 +1,7 @@
 /*
  * test_config: where the settings come from, and what is wrong with them.
  */
-#include "config.h"
+#include "base/config.h"
 
 #include <errno.h>
 #include <sys/sendfile.h>

@@ -1,7 +1,7 @@
 /*
  * test_cookie: every cookie of our name is found, and no other; what Set-Cookie says.
  */
-#include "cookie.h"
+#include "web/cookie.h"
 
 #include "unit.h"
 

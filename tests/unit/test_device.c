@@ -2,7 +2,7 @@
  * test_device: the cookie is good for the line, the key and the time that it was made for, and
  * in the one way it was written.
  */
-#include "device.h"
+#include "auth/device.h"
 
 #include <ctype.h>
 

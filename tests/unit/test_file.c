@@ -1,7 +1,7 @@
 /*
  * test_file: a file is read whole, read anew when it changed, and only if it can be trusted.
  */
-#include "file.h"
+#include "base/file.h"
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 /*
  * test_form: the fields of a form, of JSON and of a query, and every way to spoil them.
  */
-#include "form.h"
+#include "web/form.h"
 
 #include "unit.h"
 

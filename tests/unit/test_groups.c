@@ -1,7 +1,7 @@
 /*
  * test_groups: who is in which group, by the group file.
  */
-#include "groups.h"
+#include "auth/groups.h"
 
 #include "unit.h"
 

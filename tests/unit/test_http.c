@@ -1,14 +1,14 @@
 /*
  * test_http: one request in, one reply out, in plain CGI and over FastCGI.
  */
-#include "http.h"
+#include "web/http.h"
 
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/text.h"
 #include "child.h"
-#include "text.h"
 
 /* -- plain CGI ------------------------------------------------------------------------ */
 

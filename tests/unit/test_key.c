@@ -1,7 +1,7 @@
 /*
  * test_key: which key files are right, what is published of them, and that only they sign.
  */
-#include "key.h"
+#include "auth/key.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
@@ -9,8 +9,8 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 
+#include "auth/token.h"
 #include "mint.h"
-#include "token.h"
 #include "unit.h"
 
 enum { NOW = 1000100 };

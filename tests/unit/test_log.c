@@ -1,7 +1,7 @@
 /*
  * test_log: one line an event, whatever is in it.
  */
-#include "log.h"
+#include "base/log.h"
 
 #include "child.h"
 

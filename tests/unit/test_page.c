@@ -1,7 +1,7 @@
 /*
  * test_page: templates, built in or of one's own, and their slots, filled once and escaped.
  */
-#include "page.h"
+#include "web/page.h"
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /*
  * test_password: which hashes are taken, and which passwords match them.
  */
-#include "password.h"
+#include "auth/password.h"
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /*
  * test_reply: the headers that every reply has, and what each kind of reply says.
  */
-#include "reply.h"
+#include "web/reply.h"
 
 #include "child.h"
 

@@ -1,7 +1,7 @@
 /*
  * test_secret: bytes compared, forgotten, made and signed.
  */
-#include "secret.h"
+#include "base/secret.h"
 
 #include <openssl/evp.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 /*
  * test_session: who may begin a session, and whose cookie or bearer token is in one.
  */
-#include "session.h"
+#include "auth/session.h"
 
 #include "mint.h"
 #include "unit.h"

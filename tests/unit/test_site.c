@@ -1,7 +1,7 @@
 /*
  * test_site: a program whose settings are right or wrong, and what it lets in.
  */
-#include "site.h"
+#include "web/site.h"
 
 #include "child.h"
 #include "mint.h"

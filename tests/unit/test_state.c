@@ -2,7 +2,7 @@
  * test_state: what is counted and what is ended, for how long, and for all processes alike; in a
  * folder, and with a real redis-server.
  */
-#include "state.h"
+#include "store/state.h"
 
 #include <limits.h>
 #include <lmdb.h>

@@ -1,7 +1,7 @@
 /*
  * test_state_grace: who is remembered, and who is not any more.
  */
-#include "state_grace.h"
+#include "store/state_grace.h"
 
 #include "unit.h"
 

@@ -6,7 +6,7 @@
 
 #include "fake.h"
 #include "server.h"
-#include "state.h"
+#include "store/state.h"
 
 enum { NOW = 1000000000, UNTIL = NOW + 600, DAY = 24 * 60 * 60, SLACK = 60 };
 
@@ -1119,7 +1119,7 @@ test_grace_while_it_refuses(void **state)
 static int
 start(void **state)
 {
-	/* As lib/http does. */
+	/* As lib/web/http does. */
 	signal(SIGPIPE, SIG_IGN);
 	server_make(&server);
 	server_start(&server, NULL);

@@ -1,7 +1,7 @@
 /*
  * test_state_store: files that are damaged, disks that are full, processes that are killed.
  */
-#include "state_store.h"
+#include "store/state_store.h"
 
 #include <errno.h>
 #include <lmdb.h>
@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 
 #include "child.h"
-#include "state.h"
+#include "store/state.h"
 
 enum {
 	FOUNDED = 900000000, /* when the file of ended sessions is new */

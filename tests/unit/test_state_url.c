@@ -1,7 +1,7 @@
 /*
  * test_state_url: which URLs are those of an engine, and what is read from them.
  */
-#include "state_url.h"
+#include "store/state_url.h"
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /*
  * test_text: strings that fit or are refused, UTF-8, and what may be a name.
  */
-#include "text.h"
+#include "base/text.h"
 
 #include <limits.h>
 

@@ -1,7 +1,7 @@
 /*
  * test_throttle: how many tries pass, whose they are taken to be, and for how long the rest wait.
  */
-#include "throttle.h"
+#include "auth/throttle.h"
 
 #include "unit.h"
 

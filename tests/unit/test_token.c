@@ -1,7 +1,7 @@
 /*
  * test_token: every token that is not ours, or over, is refused, and for its own reason.
  */
-#include "token.h"
+#include "auth/token.h"
 
 #include "mint.h"
 #include "unit.h"

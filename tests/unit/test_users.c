@@ -1,7 +1,7 @@
 /*
  * test_users: who is in the user file, what is wrong with its lines, and who is not in it.
  */
-#include "users.h"
+#include "auth/users.h"
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /*
  * test_verified: a token that was verified is known again, and no other.
  */
-#include "verified.h"
+#include "auth/verified.h"
 
 #include "unit.h"
 

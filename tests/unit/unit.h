@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -1,0 +1,181 @@
+#include "web/reply.h"
+
+#include <string.h>
+
+#include "base/secret.h"
+#include "base/text.h"
+
+#define CHALLENGE "Bearer realm=\"postern\""
+
+/* What the protocol calls a status (RFC 9110, section 15), and what a person is told. */
+static const struct status {
+	int code;
+	const char *phrase, *words;
+} statuses[] = {
+	{ 500, "Internal Server Error", "Something went wrong here. Try again in a moment." },
+	{ 200, "OK", "" },
+	{ 302, "Found", "" },
+	{ 303, "See Other", "" },
+	{ 400, "Bad Request", "The request was not well formed. Go back and try again." },
+	{ 401, "Unauthorized", "" },
+	{ 403, "Forbidden", "The request came from another site, so it was not carried out." },
+	{ 404, "Not Found", "There is no page at this address." },
+	{ 405, "Method Not Allowed", "This address does not take requests of that kind." },
+	{ 408, "Request Timeout", "The request took too long to arrive. Go back and try again." },
+	{ 413, "Content Too Large", "The request was too large." },
+	{ 415, "Unsupported Media Type", "The request was in a format not understood here." },
+	{ 429, "Too Many Requests", "" },
+	{ 503, "Service Unavailable",
+	    "Signing in does not work just now. The log of the web server says why." },
+};
+
+/* A status that we do not know is a fault of ours, the first. */
+static const struct status *
+find_status(int code)
+{
+	size_t i = COUNT(statuses) - 1;
+
+	while (i > 0 && statuses[i].code != code)
+		i--;
+	return &statuses[i];
+}
+
+#define POLICY                                                                                     \
+	"Content-Security-Policy: default-src 'none'; form-action 'self'; base-uri 'none'; "       \
+	"frame-ancestors 'none'"
+
+#define SHUT_OFF                                                                                   \
+	"X-Content-Type-Options: nosniff\r\n"                                                      \
+	"Referrer-Policy: same-origin\r\n"                                                         \
+	"Cross-Origin-Opener-Policy: same-origin\r\n"                                              \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"
+
+/* Add the headers that every reply has. `style_hash` is empty where there is no style. */
+static void
+add_standard(struct http *http, const char *style_hash)
+{
+	char policy[sizeof(POLICY) + 32 + PAGE_STYLE_HASH_SIZE];
+
+	http_headers(http,
+	    "Cache-Control: no-store\r\n"
+	    "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n" SHUT_OFF);
+	if (style_hash[0] == '\0') {
+		http_headers(http, POLICY "\r\n");
+		return;
+	}
+	text_format(policy, sizeof(policy), POLICY "; style-src 'sha256-%s'\r\n", style_hash);
+	http_headers(http, policy);
+}
+
+static void
+send_with(struct http *http, int code, const char *challenge, const char *type,
+    const char *style_hash, const char *body)
+{
+	const struct status *status = find_status(code);
+	char line[64];
+
+	text_format(line, sizeof(line), "%d %s", status->code, status->phrase);
+	/* Apache adds what a gate says to the headers of its error document, which has them all. */
+	if (http->is_gate && http->apache_role[0] != '\0') {
+		http_clear_headers(http);
+		http_send(http, line, NULL, 0);
+		return;
+	}
+	add_standard(http, style_hash);
+	if (code == 401)
+		http_header(http, "WWW-Authenticate", challenge);
+	http_header(http, "Content-Type", type);
+	if (http_send(http, line, body, strlen(body)) || http->sent)
+		return;
+	/* What was to be granted is not: no cookie goes out. */
+	log_event(&http->log, "config", "reason=\"the headers of a reply do not fit\"");
+	http_clear_headers(http);
+	send_with(http, http->is_gate ? 503 : 500, "", "text/plain; charset=utf-8", "", "");
+}
+
+static void
+send_json(struct http *http, int status, const char *challenge, const char *message)
+{
+	char body[128];
+
+	/* Every message is a literal of ours, with nothing in it to escape. */
+	text_format(body, sizeof(body), "{\"message\":\"%s\"}", message);
+	send_with(http, status, challenge, "application/json; charset=utf-8", "", body);
+}
+
+void
+reply_json(struct http *http, int status, const char *message)
+{
+	send_json(http, status, CHALLENGE, message);
+}
+
+void
+reply_invalid_token(struct http *http, const char *message)
+{
+	send_json(http, 401, CHALLENGE ", error=\"invalid_token\"", message);
+}
+
+void
+reply_keys(struct http *http, const char *keys)
+{
+	/* It is the same for everybody. */
+	http_headers(http,
+	    "Cache-Control: public, max-age=300\r\n" SHUT_OFF POLICY "\r\n"
+	    "Content-Type: application/jwk-set+json; charset=utf-8\r\n");
+	http_send(http, "200 OK", keys, strlen(keys));
+}
+
+void
+reply_token(struct http *http, const char *token)
+{
+	send_with(http, 200, "", "application/jwt; charset=utf-8", "", token);
+}
+
+void
+reply_page(struct http *http, int status, const struct pages *pages, enum page page,
+    const struct page_slot slots[], size_t count)
+{
+	char html[PAGE_SIZE];
+
+	if (page_fill(html, pages, page, slots, count)) {
+		send_with(http, status, CHALLENGE, "text/html; charset=utf-8", pages->style_hash,
+		    html);
+		secret_wipe(html, strlen(html));
+		return;
+	}
+	log_event(&http->log, "config", "setting=POSTERN_PAGES reason=\"a page is too large\"");
+	http_clear_headers(http);
+	reply_json(http, http->is_gate ? 503 : 500, "Internal Server Error");
+}
+
+void
+reply_redirect(struct http *http, const char *location)
+{
+	http_header(http, "Location", location);
+	send_with(http, http->is_gate ? 302 : 303, "", "text/plain; charset=utf-8", "", "");
+}
+
+void
+reply_pass(struct http *http)
+{
+	/* Some servers hand every header of a pass to the client. */
+	if (http_send(http, "200 OK", NULL, 0) || http->sent)
+		return;
+	http_clear_headers(http);
+	send_with(http, 503, "", "text/plain; charset=utf-8", "", "");
+}
+
+void
+reply_error(struct http *http, int status, const struct pages *pages)
+{
+	const struct status *found = find_status(status);
+	const struct page_slot slots[] = {
+		{ "heading", found->phrase },
+		{ "text", found->words },
+	};
+
+	if (http_is_browser(http))
+		reply_page(http, status, pages, PAGE_MESSAGE, slots, COUNT(slots));
+	else
+		reply_json(http, status, found->phrase);
+}
