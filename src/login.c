@@ -7,70 +7,55 @@
  *	POST /logout	everywhere: the session is ended and the cookie cleared, 303 or 200
  *	GET  /.well-known/jwks.json	the public keys, where a key file signs
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "auth/device.h"
-#include "auth/password.h"
 #include "auth/throttle.h"
-#include "auth/users.h"
 #include "base/secret.h"
-#include "base/text.h"
-#include "web/cookie.h"
+#include "web/csrf.h"
 #include "web/form.h"
 #include "web/gate.h"
-#include "web/http.h"
 #include "web/redirect.h"
 #include "web/reply.h"
 #include "web/setup.h"
-#include "web/site.h"
+#include "web/visitor.h"
 
-/* One request and what is needed to answer it. */
+enum { DEVICES_MAX = 8 }; /* device cookies of one request that are looked at */
+
+/* One request, and what it sends. */
 struct login {
-	struct http *http;
-	const struct site *site;
-	struct users *users;
-	time_t now;
+	struct request request;
 	struct form form;
+	struct account account;   /* that the name stands for; unknown until it is looked up */
 	char next[REDIRECT_SIZE]; /* where to go after signing in, or empty */
 	char body[FORM_BODY_MAX + 1];
-	struct throttle throttle; /* where this try is counted */
-	char network[THROTTLE_NETWORK_SIZE];
-	/* Of a browser that signed in with this name before, or empty. */
-	char device[DEVICE_ID_SIZE];
 };
-
-static void
-take_next(struct login *login)
-{
-	redirect_accept(login->next, login->form.next != NULL ? login->form.next : "");
-}
 
 /* Read the fields of the body. False, with the request answered, when they cannot be read. */
 static bool
 read_body(struct login *login)
 {
-	struct http *http = login->http;
+	struct http *http = login->request.http;
 	size_t length;
 	int status = http_body(http, login->body, sizeof(login->body), &length);
 
 	if (status == 0)
 		status = form_read(&login->form, login->body, length, http->content_type);
-	login->now = time(NULL); /* a body may take its time */
+	login->request.now = time(NULL); /* a body may take its time */
 	if (status == 0) {
-		take_next(login);
+		redirect_accept(login->next, login->form.next != NULL ? login->form.next : "");
 		return true;
 	}
 	log_event(&http->log, "input_bad", "ip=%s status=%d", http->remote_addr, status);
-	reply_error(http, status, &login->site->pages);
+	reply_error(&login->request, status);
 	return false;
 }
 
 static const char *
 destination(const struct login *login)
 {
-	return login->next[0] != '\0' ? login->next : login->site->config.home;
+	return login->next[0] != '\0' ? login->next : login->request.site->config.home;
 }
 
 static void
@@ -78,271 +63,198 @@ show_form(struct login *login, int status, const char *error)
 {
 	const char *name = login->form.username;
 	const struct page_slot slots[] = {
-		{ "login", login->site->config.login },
+		{ "login", login->request.site->config.login },
 		{ "next", login->next },
 		{ "username", name != NULL && text_is_name(name) ? name : "" },
 		{ "error", error },
 		{ "invalid", error[0] != '\0' ? "true" : "false" },
 	};
 
-	reply_page(login->http, status, &login->site->pages, PAGE_LOGIN, slots, COUNT(slots));
-}
-
-static void
-show_signed_in(struct login *login, const struct token *token)
-{
-	const struct page_slot slots[] = {
-		{ "user", token->user },
-		{ "next", destination(login) },
-		{ "logout", login->site->config.logout },
-		{ "note", site_state(login->site).note },
-	};
-
-	reply_page(login->http, 200, &login->site->pages, PAGE_SIGNED_IN, slots, COUNT(slots));
+	reply_page(&login->request, status, PAGE_LOGIN, slots, COUNT(slots));
 }
 
 static void
 get_login(struct login *login)
 {
+	const struct request *request = &login->request;
 	struct token token;
 
 	/* A query that is malformed says no place to return to. */
-	if (text_copy(login->body, sizeof(login->body), login->http->query) &&
+	if (text_copy(login->body, sizeof(login->body), request->http->query) &&
 	    form_read(&login->form, login->body, strlen(login->body), FORM_TYPE) == 0)
-		take_next(login);
+		redirect_accept(login->next, login->form.next != NULL ? login->form.next : "");
 	login->form.username = NULL;
-	if (http_is_browser(login->http) &&
-	    session_check(&token, &login->site->policy, login->http, login->now) == SESSION_GOOD)
-		show_signed_in(login, &token);
-	else
+	if (http_is_browser(request->http) && visitor_check(&token, request) == VISITOR_SIGNED_IN) {
+		const struct page_slot slots[] = {
+			{ "user", token.user },
+			{ "next", destination(login) },
+			{ "logout", request->site->config.logout },
+			{ "note", visitor_notes(request).note },
+		};
+
+		reply_page(request, 200, PAGE_SIGNED_IN, slots, COUNT(slots));
+	} else {
 		show_form(login, 200, "");
-}
-
-/* Who it was, for the log: `?` for a name not in the user file, as it may be a password. */
-static const char *
-name_of(char out[static LOG_TEXT_SIZE], const char *user)
-{
-	return user != NULL ? log_text(out, user) : "?";
-}
-
-/* One line of the log. */
-static void
-log_failure(struct login *login, const char *user, const char *reason)
-{
-	char name[LOG_TEXT_SIZE];
-
-	log_event(&login->http->log, "login_failed", "user=%s ip=%s reason=%s", name_of(name, user),
-	    login->http->remote_addr, reason);
-}
-
-/* Say no. */
-static void
-refuse(struct login *login, const char *user, const char *reason)
-{
-	log_failure(login, user, reason);
-	if (http_is_browser(login->http))
-		show_form(login, 401, "The user name or the password is not right.");
-	else
-		reply_json(login->http, 401, "Username or password is incorrect");
-}
-
-/* Say that it cannot be told. */
-static void
-fail(struct login *login, const char *user, int status, const char *reason)
-{
-	log_failure(login, user, reason);
-	reply_error(login->http, status, &login->site->pages);
-}
-
-/* Say how long to wait. */
-static void
-hold_off(struct login *login, const char *user, long wait)
-{
-	char name[LOG_TEXT_SIZE], seconds[24], words[128];
-
-	log_event(&login->http->log, "throttled", "user=%s ip=%s wait=%ld", name_of(name, user),
-	    login->http->remote_addr, wait);
-	snprintf(seconds, sizeof(seconds), "%ld", wait);
-	http_header(login->http, "Retry-After", seconds);
-	snprintf(words, sizeof(words), "Too many attempts. Try again in %ld minute%s.",
-	    (wait + 59) / 60, wait > 60 ? "s" : "");
-	if (http_is_browser(login->http))
-		show_form(login, 429, words);
-	else
-		reply_json(login->http, 429, "Too many attempts");
+	}
 }
 
 /* -- signing in --------------------------------------------------------------------------- */
 
-/* Is one of the cookies a device cookie for this line of the user file? Then `device` is set. */
-static bool
-find_device_by(struct login *login, size_t secret, const char *pwv)
-{
-	const struct session_policy *policy = &login->site->policy;
-	char name[CONFIG_TEXT_SIZE + 8], value[COOKIE_VALUE_SIZE];
-	bool found = false;
-
-	text_format(name, sizeof(name), "%s" SITE_DEVICE, login->site->config.cookie);
-	for (size_t i = 0; i < login->http->cookie_count; i++) {
-		const char *at = login->http->cookies[i];
-
-		while (!found && cookie_next(&at, name, value))
-			found = device_check(login->device, value, pwv, policy->device_keys[secret],
-			    login->now);
-	}
-	return found;
-}
-
-/* Has this browser signed in with this name, and this password, before? */
-static bool
-find_device(struct login *login, const char *user, const char *hash)
-{
-	const struct session_policy *policy = &login->site->policy;
-	char pwv[TOKEN_PWV_SIZE];
-	bool found = false;
-
-	for (size_t k = 0; k < policy->secret_count && !found; k++)
-		found = session_pwv(pwv, policy, k, user, hash) && find_device_by(login, k, pwv);
-	return found;
-}
-
-/*
- * What counts of REMOTE_ADDR, or NULL where that tells nothing: it is that of a proxy on this
- * machine, or none.
- */
+/* What the log says of a name: `?` if it is not in the user file, as it may be a password. */
 static const char *
-client_network(struct login *login)
+name_of(char out[static LOG_TEXT_SIZE], const struct account *account)
 {
-	const struct http *http = login->http;
-	bool address = throttle_network(login->network, http->remote_addr);
-	/* Of ::1 its first half, too. */
-	bool here = text_begins(login->network, "127.") || strcmp(login->network, "::") == 0;
-
-	if (address && (!here || !http_is_forwarded(http)))
-		return login->network;
-	log_event(&http->log, "config",
-	    "reason=\"tries are not counted by address: REMOTE_ADDR does not tell the client's\"");
-	return NULL;
+	return account->known ? log_text(out, account->user) : "?";
 }
 
-/* Count this try before it is made. False, with the request answered, when it must not be. */
-static bool
-count(struct login *login, const char *name, bool known, const char *hash)
-{
-	const char *user = known ? name : NULL;
-	bool device = hash != NULL && find_device(login, name, hash);
-	long wait;
-
-	if (!throttle_begin(&login->throttle, login->site->policy.throttle_key, name,
-		client_network(login), known && device ? login->device : NULL)) {
-		fail(login, user, 500, "throttle");
-		return false;
-	}
-	if (!state_count(login->site->policy.state, login->throttle.buckets, login->throttle.count,
-		login->now, &wait, &login->http->log)) {
-		fail(login, user, 503, "state");
-		return false;
-	}
-	if (wait > 0)
-		hold_off(login, user, wait);
-	return wait == 0;
-}
-
-/* Remember this browser. */
+/* Nobody is signed in: 401 says no, any other status that it cannot be told. */
 static void
-set_device(struct login *login, const char *user, const char *hash)
+refuse(struct login *login, int status, const char *reason)
 {
-	const struct session_policy *policy = &login->site->policy;
-	char value[DEVICE_SIZE], pwv[TOKEN_PWV_SIZE];
+	char name[LOG_TEXT_SIZE];
 
-	if (session_pwv(pwv, policy, 0, user, hash) &&
-	    device_make(value, login->device, pwv, policy->device_keys[0], login->now))
-		site_set_cookie(login->site, login->http, SITE_DEVICE, value, DEVICE_SECONDS);
+	log_event(login->request.log, "login_failed", "user=%s ip=%s reason=%s",
+	    name_of(name, &login->account), login->request.http->remote_addr, reason);
+	if (status != 401)
+		reply_error(&login->request, status);
+	else if (http_is_browser(login->request.http))
+		show_form(login, 401, "The user name or the password is not right.");
+	else
+		reply_json(&login->request, 401, "Username or password is incorrect");
 }
 
+/* Say how long to wait. */
 static void
-reply_signed_in(struct login *login, const char *token, long seconds, const char *user,
-    const char *hash)
+hold_off(struct login *login, long wait)
 {
-	struct http *http = login->http;
+	struct http *http = login->request.http;
+	char name[LOG_TEXT_SIZE], text[128];
 
-	if (http_accepts(http, "application/jwt") && !http_accepts(http, "text/html")) {
-		reply_token(http, token);
-		return;
-	}
-	site_set_cookie(login->site, http, "", token, seconds);
-	if (!http_is_browser(http)) {
-		reply_json(http, 200, "Login is successful");
-		return;
-	}
-	set_device(login, user, hash);
-	reply_redirect(http, destination(login));
+	log_event(login->request.log, "throttled", "user=%s ip=%s wait=%ld",
+	    name_of(name, &login->account), http->remote_addr, wait);
+	text_format(text, sizeof(text), "%ld", wait);
+	http_header(http, "Retry-After", text);
+	text_format(text, sizeof(text), "Too many attempts. Try again in %ld minute%s.",
+	    (wait + 59) / 60, wait > 60 ? "s" : "");
+	if (http_is_browser(http))
+		show_form(login, 429, text);
+	else
+		reply_json(&login->request, 429, "Too many attempts");
 }
 
-/* Hand out a token to a user whose line of the user file has `hash`. */
+/* Hand out a token: the password was right. */
 static void
-admit(struct login *login, const char *user, const char *hash)
+admit(struct login *login, const struct throttle *throttle, const char *word)
 {
-	struct http *http = login->http;
-	char token[TOKEN_SIZE], quoted[LOG_TEXT_SIZE];
-	size_t ended;
+	const struct request *request = &login->request;
+	const struct account *account = &login->account;
+	struct site *site = request->site;
+	const bool bearer = http_accepts(request->http, "application/jwt") &&
+	    !http_accepts(request->http, "text/html");
+	char token[TOKEN_SIZE], quoted[LOG_TEXT_SIZE], device[THROTTLE_DEVICE_SIZE];
+	size_t revoked;
 	long seconds;
 	int status;
 
-	/* Should this fail, the log knows, and the user waits the sooner next time. */
-	state_forgive(login->site->policy.state, login->throttle.buckets, login->throttle.count,
-	    login->now, &http->log);
-	/* Whoever knows the cookie that this browser had before has nothing of this session. */
-	session_end(&ended, &login->site->policy, http, false, login->now);
-	status = session_begin(token, &seconds, &login->site->policy, user, hash, login->now,
-	    &http->log);
+	throttle_forgive(throttle, site->store, request->now, request->log);
+	/* Who knows the cookie that this browser had before has nothing of this session. */
+	visitor_sign_out(&revoked, request, false);
+	status = session_begin(token, &seconds, &site->sessions, account,
+	    bearer ? LIST_BEARER : LIST_COOKIE, word, request->now, request->log);
 	if (status != 0) {
-		fail(login, user, status, "signing");
+		refuse(login, status, "signing");
 		return;
 	}
-	log_event(&http->log, "login_ok", "user=%s ip=%s", log_text(quoted, user),
-	    http->remote_addr);
-	reply_signed_in(login, token, seconds, user, hash);
+	log_event(request->log, "login_ok", "user=%s ip=%s", log_text(quoted, account->user),
+	    request->http->remote_addr);
+	if (!bearer)
+		visitor_set_cookie(request, "", token, seconds);
+	if (bearer) {
+		reply_token(request, token);
+	} else if (!http_is_browser(request->http)) {
+		reply_json(request, 200, "Login is successful");
+	} else {
+		if (throttle_make_device(device, throttle, &site->config, account, request->now))
+			visitor_set_cookie(request, VISITOR_DEVICE, device,
+			    THROTTLE_DEVICE_SECONDS);
+		reply_redirect(request, destination(login));
+	}
 	secret_wipe(token, sizeof(token));
 }
 
-/* Does the password fit the name? An unknown name costs the work of a known one. */
+/* Does the password fit the name? The attempt is counted before the password is hashed. */
 static void
-check_password(struct login *login, const char *name, const char *password)
+check_password(struct login *login)
 {
-	const char *hash;
-	bool known = users_find(login->users, name, login->site->policy.decoy_key, &hash);
-	enum password match;
+	const struct request *request = &login->request;
+	const struct account *account = &login->account;
+	struct site *site = request->site;
+	struct text_span devices[DEVICES_MAX];
+	struct throttle throttle = { .name = login->form.username,
+		.account = account,
+		.address = request->http->remote_addr,
+		.devices = devices,
+		.device_count = visitor_devices(devices, COUNT(devices), request) };
+	char word[LIST_WORD_SIZE];
+	long wait;
+	bool here;
 
-	if (!count(login, name, known, hash))
+	users_find(&login->account, &site->users, login->form.username, &site->config);
+	/* REMOTE_ADDR may be that of a proxy on this machine. */
+	if (!throttle_is_address(throttle.address, &here) ||
+	    (here && http_is_forwarded(request->http))) {
+		log_event(request->log, "config",
+		    "reason=\"tries are not counted by address: REMOTE_ADDR does not tell the "
+		    "client's\"");
+		throttle.address = NULL;
+	}
+	switch (throttle_count(&throttle, site->store, &site->config, request->now, &wait,
+	    request->log)) {
+	case THROTTLE_GO:
+		break;
+	case THROTTLE_WAIT:
+		hold_off(login, wait);
 		return;
-	match = hash != NULL ? password_check(password, hash) : PASSWORD_WRONG;
-	/* A fault must not tell an unknown name from a known one either. */
-	if (match == PASSWORD_FAULT)
-		fail(login, known ? name : NULL, 503, "crypt");
-	else if (known && match == PASSWORD_RIGHT)
-		admit(login, name, hash);
-	else
-		refuse(login, known ? name : NULL, known ? "password" : "user");
+	case THROTTLE_FAULT:
+		refuse(login, 503, "state");
+		return;
+	}
+	if (!session_prepare(word, &site->sessions, account->user, request->now, request->log)) {
+		refuse(login, 503, "state");
+		return;
+	}
+	switch (users_check(account, login->form.password)) {
+	case PASSWORD_RIGHT:
+		admit(login, &throttle, word);
+		break;
+	case PASSWORD_WRONG:
+		refuse(login, 401, account->known ? "password" : "user");
+		break;
+	case PASSWORD_FAULT:
+		/* A fault must not tell an unknown name from a known one either. */
+		refuse(login, 503, "crypt");
+		break;
+	}
 }
 
 static void
 post_login(struct login *login)
 {
+	const struct request *request = &login->request;
 	const struct form *form = &login->form;
 
 	if (!read_body(login))
 		return;
 	if (form->username == NULL || form->password == NULL || form->username[0] == '\0' ||
 	    form->password[0] == '\0')
-		refuse(login, NULL, "missing");
+		refuse(login, 401, "missing");
 	else if (strlen(form->password) >= PASSWORD_SIZE)
-		refuse(login, NULL, "length");
-	else if (!users_read(login->users, login->site->config.users, login->now,
-		     &login->http->log))
-		fail(login, NULL, 503, "users");
+		refuse(login, 401, "length");
+	else if (!users_read(&request->site->users, &request->site->config, request->now,
+		     request->log))
+		refuse(login, 503, "users");
 	else
-		check_password(login, form->username, form->password);
+		check_password(login);
 }
 
 /* -- signing out -------------------------------------------------------------------------- */
@@ -350,153 +262,129 @@ post_login(struct login *login)
 static void
 get_logout(struct login *login)
 {
-	const struct site_state state = site_state(login->site);
+	const struct request *request = &login->request;
 	const struct page_slot slots[] = {
-		{ "logout", login->site->config.logout },
-		{ "note", state.note },
-		{ "everywhere", state.everywhere },
+		{ "logout", request->site->config.logout },
+		{ "note", visitor_notes(request).note },
+		{ "everywhere", visitor_notes(request).everywhere },
 	};
 
-	reply_page(login->http, 200, &login->site->pages, PAGE_LOGOUT, slots, COUNT(slots));
+	reply_page(request, 200, PAGE_LOGOUT, slots, COUNT(slots));
 }
 
 static void
 post_logout(struct login *login)
 {
-	struct http *http = login->http;
+	static const struct page_slot not_recorded[] = {
+		{ "heading", "Signed out in this browser only" },
+		{ "text",
+		    "The sign-out could not be recorded, so a copy of the cookie may still work. "
+		    "The log of the web server says why. Sign in again later, and sign out "
+		    "everywhere." },
+	};
+	const struct request *request = &login->request;
+	const bool browser = http_is_browser(request->http);
 	bool everywhere;
-	size_t ended;
+	size_t revoked;
 	int status;
 
 	if (!read_body(login))
 		return;
 	everywhere = login->form.everywhere != NULL && strcmp(login->form.everywhere, "1") == 0;
-	status = session_end(&ended, &login->site->policy, http, everywhere, login->now);
-	if (status != 0) {
-		reply_error(http, status, &login->site->pages);
-		return;
-	}
-	if (everywhere && ended == 0) {
+	status = visitor_sign_out(&revoked, request, everywhere);
+	if (status == 0 && everywhere && revoked == 0) {
 		/* Whose sessions? To say that they have ended would not be true. */
-		gate_send_to_login(http, login->site);
+		gate_send_to_login(request);
 		return;
 	}
-	site_clear_cookie(login->site, http);
-	http_header(http, "Clear-Site-Data", "\"cache\"");
-	if (http_is_browser(http))
-		reply_redirect(http, login->site->config.login);
+	visitor_clear_cookie(request);
+	http_header(request->http, "Clear-Site-Data", "\"cache\"");
+	if (status != 0 && browser)
+		reply_page(request, status, PAGE_MESSAGE, not_recorded, COUNT(not_recorded));
+	else if (status != 0)
+		reply_json(request, status, "Logout could not be recorded");
+	else if (browser)
+		reply_redirect(request, request->site->config.login);
 	else
-		reply_json(http, 200, "Logout is successful");
+		reply_json(request, 200, "Logout is successful");
 }
 
-/* -- the keys ------------------------------------------------------------------------------ */
-
-/* The public keys, for services that check a token by themselves. */
+/* The public keys, for services that check a token by themselves. A secret is nobody's to know. */
 static void
 get_keys(struct login *login)
 {
-	const struct session_policy *policy = &login->site->policy;
-	const char *second = policy->files[1] != NULL ? policy->files[1]->jwk : "";
+	struct key *const *files = login->request.site->sessions.files;
 	char keys[2 * KEY_JWK_SIZE + 16];
 
-	/* A secret is nobody's to know. */
-	if (policy->files[0] == NULL ||
-	    !text_format(keys, sizeof(keys), "{\"keys\":[%s%s%s]}", policy->files[0]->jwk,
-		second[0] != '\0' ? "," : "", second))
-		reply_error(login->http, 404, &login->site->pages);
+	if (files[0] != NULL &&
+	    text_format(keys, sizeof(keys), "{\"keys\":[%s%s%s]}", files[0]->jwk,
+		files[1] != NULL ? "," : "", files[1] != NULL ? files[1]->jwk : ""))
+		reply_keys(&login->request, keys);
 	else
-		reply_keys(login->http, keys);
+		reply_error(&login->request, 404);
 }
 
-/* -- beside a gate ------------------------------------------------------------------------- */
-
-/* Named as the error document of a gate's 401 (Apache), it is told so: REDIRECT_STATUS. */
-static void
-answer_denied(struct login *login)
-{
-	struct token token;
-
-	if (gate_finds_user(&token, login->http, login->site, login->now))
-		gate_explain(login->http, login->site, &token, login->now);
-}
-
-/* Put in a gate's place it lets nobody pass. */
-static void
-refuse_gate(struct login *login)
-{
-	log_event(&login->http->log, "config", "reason=\"login.fcgi is no gate: welcome.fcgi is\"");
-	reply_error(login->http, 403, &login->site->pages);
-}
-
-/* ------------------------------------------------------------------------------------------ */
-
-/* Is this the last segment of that path? */
-static bool
-ends(const char *path, const char *segment)
-{
-	return strcmp(strrchr(path, '/') + 1, segment) == 0;
-}
-
-typedef void answer_method(struct login *login);
-
-/* What is at an address: `post` is NULL where nothing is. */
-struct route {
-	answer_method *get, *post;
-};
-
-/* Which of our pages is meant; `get` is NULL where none is. */
-static struct route
-find_route(const struct login *login)
-{
-	const struct config *config = &login->site->config;
-	char segment[HTTP_SEGMENT_SIZE];
-
-	http_last_segment(login->http, segment);
-	if (ends("/logout", segment) || ends(config->logout, segment))
-		return (struct route){ get_logout, post_logout };
-	if (ends("/login", segment) || ends("/login.fcgi", segment) || ends(config->login, segment))
-		return (struct route){ get_login, post_login };
-	if (ends("/jwks.json", segment))
-		return (struct route){ get_keys, NULL };
-	return (struct route){ NULL, NULL };
-}
-
-/* A request for one of our own pages. */
+/* A request for one of our own pages, which the last segment of its path tells. */
 static void
 answer_page(struct login *login)
 {
-	const struct route route = find_route(login);
-	const char *method = login->http->method;
+	const struct request *request = &login->request;
+	const struct config *config = &request->site->config;
+	const char *method = request->http->method;
+	const struct {
+		const char *path;
+		void (*get)(struct login *), (*post)(struct login *);
+	} pages[] = {
+		{ config->logout, get_logout, post_logout },
+		{ "/logout", get_logout, post_logout },
+		{ config->login, get_login, post_login },
+		{ "/login", get_login, post_login },
+		{ "/login.fcgi", get_login, post_login },
+		{ "/jwks.json", get_keys, NULL },
+	}, *page = NULL;
+	char segment[HTTP_SEGMENT_SIZE];
 
-	if (route.get == NULL) {
-		reply_error(login->http, 404, &login->site->pages);
+	http_last_segment(request->http, segment);
+	for (size_t i = 0; i < COUNT(pages) && page == NULL; i++) {
+		if (strcmp(strrchr(pages[i].path, '/') + 1, segment) == 0)
+			page = &pages[i];
+	}
+	if (page == NULL) {
+		reply_error(request, 404);
 	} else if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
-		route.get(login);
-	} else if (strcmp(method, "POST") == 0 && route.post != NULL) {
-		route.post(login);
+		page->get(login);
+	} else if (strcmp(method, "POST") == 0 && page->post != NULL) {
+		page->post(login);
 	} else {
-		http_header(login->http, "Allow",
-		    route.post != NULL ? "GET, HEAD, POST" : "GET, HEAD");
-		reply_error(login->http, 405, &login->site->pages);
+		http_header(request->http, "Allow",
+		    page->post != NULL ? "GET, HEAD, POST" : "GET, HEAD");
+		reply_error(request, 405);
 	}
 }
 
 static void
-answer(struct login *login)
+answer(const struct request *request)
 {
-	if (gate_is_asked(login->http))
-		refuse_gate(login);
-	else if (strcmp(login->http->redirect_status, "401") == 0)
-		answer_denied(login);
-	else if (site_sent(login->site, login->http))
-		answer_page(login);
-	secret_wipe(login, sizeof(*login));
+	struct login login = { .request = *request };
+	struct token token;
+
+	if (gate_is_asked(request->http)) {
+		log_event(request->log, "config",
+		    "reason=\"login.fcgi is no gate: welcome.fcgi is\"");
+		reply_error(request, 403);
+	} else if (strcmp(request->http->redirect_status, "401") == 0) {
+		/* The error document of a gate's 401 (Apache). */
+		if (gate_finds_user(&token, request))
+			gate_explain(request, &token);
+	} else if (csrf_admits(request)) {
+		answer_page(&login);
+	}
+	secret_wipe(&login, sizeof(login));
 }
 
 int
 main(int argc, char **argv)
 {
-	struct users users = { 0 };
 	struct site site;
 	struct http http;
 
@@ -510,13 +398,12 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	site_open(&site, true, time(NULL));
 	while (http_accept(&http)) {
-		struct login login = { &http, &site, &users, time(NULL), .next = "" };
+		const struct request request = { &http, &site, &http.log, time(NULL) };
 
-		if (!setup_answers(&site, &http) && site_admits(&site, &http, login.now))
-			answer(&login);
+		if (!setup_answers(&request) && site_admits(&request))
+			answer(&request);
 		http_finish(&http);
 	}
-	users_forget(&users);
 	site_close(&site);
 	http_close(&http);
 	return EXIT_SUCCESS;

@@ -8,26 +8,24 @@
 #include <string.h>
 #include <time.h>
 
-#include "auth/users.h"
 #include "base/secret.h"
-#include "base/text.h"
+#include "web/csrf.h"
 #include "web/gate.h"
-#include "web/http.h"
 #include "web/reply.h"
-#include "web/site.h"
+#include "web/visitor.h"
 
 static void
-show_welcome(struct http *http, const struct site *site, const struct token *token)
+show_welcome(const struct request *request, const struct token *token)
 {
-	const struct site_state state = site_state(site);
+	const struct visitor_notes notes = visitor_notes(request);
 	char since[64] = "", machine[32] = "";
 	const struct page_slot slots[] = {
 		{ "user", token->user },
 		{ "since", since },
 		{ "since-machine", machine },
-		{ "logout", site->config.logout },
-		{ "note", state.note },
-		{ "everywhere", state.everywhere },
+		{ "logout", request->site->config.logout },
+		{ "note", notes.note },
+		{ "everywhere", notes.everywhere },
 	};
 	struct tm utc;
 
@@ -35,59 +33,54 @@ show_welcome(struct http *http, const struct site *site, const struct token *tok
 		strftime(since, sizeof(since), "%e %B %Y, %H:%M UTC", &utc);
 		strftime(machine, sizeof(machine), "%Y-%m-%dT%H:%MZ", &utc);
 	}
-	reply_page(http, 200, &site->pages, PAGE_WELCOME, slots, COUNT(slots));
+	reply_page(request, 200, PAGE_WELCOME, slots, COUNT(slots));
 }
 
+/* Answer for the page. */
 static void
-greet(struct http *http, const struct site *site, const struct token *token)
+answer(const struct request *request)
 {
-	if (http_is_browser(http))
-		show_welcome(http, site, token);
-	else
-		reply_json(http, 200, "Have a good day");
-}
-
-/* The page. */
-static void
-answer(struct http *http, const struct site *site, struct users *users, time_t now)
-{
+	const bool browser = http_is_browser(request->http);
+	const char *method = request->http->method;
 	struct token token;
 
-	if (strcmp(http->method, "GET") != 0 && strcmp(http->method, "HEAD") != 0) {
-		http_header(http, "Allow", "GET, HEAD");
-		reply_error(http, 405, &site->pages);
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+		http_header(request->http, "Allow", "GET, HEAD");
+		reply_error(request, 405);
 		return;
 	}
-	switch (session_check(&token, &site->policy, http, now)) {
-	case SESSION_GOOD:
-		site_renew(site, http, users, &token, now);
-		greet(http, site, &token);
+	switch (visitor_check(&token, request)) {
+	case VISITOR_SIGNED_IN:
+		visitor_renew(request, &token);
+		if (browser)
+			show_welcome(request, &token);
+		else
+			reply_json(request, 200, "Have a good day");
 		break;
-	case SESSION_NONE:
-		gate_send_to_login(http, site);
-		break;
-	case SESSION_BAD:
-		if (http_is_browser(http)) {
-			site_clear_cookie(site, http);
-			gate_send_to_login(http, site);
+	case VISITOR_BAD:
+		if (!browser) {
+			reply_json(request, 400, "Authentication error!");
 			break;
 		}
-		reply_json(http, 400, "Authentication error!");
+		visitor_clear_cookie(request);
+		/* fall through */
+	case VISITOR_NO_TOKEN:
+		gate_send_to_login(request);
 		break;
-	case SESSION_BAD_BEARER:
-		reply_invalid_token(http, "Authentication error!");
+	case VISITOR_BAD_BEARER:
+		reply_invalid_token(request, "Authentication error!");
 		break;
-	case SESSION_BOTH:
-		if (http_is_browser(http))
-			reply_error(http, 400, &site->pages);
+	case VISITOR_BOTH:
+		if (browser)
+			reply_error(request, 400);
 		else
-			reply_json(http, 400, "Authentication error!");
+			reply_json(request, 400, "Authentication error!");
 		break;
-	case SESSION_FAULT:
-		reply_error(http, 500, &site->pages);
+	case VISITOR_FAULT:
+		reply_error(request, 500);
 		break;
-	case SESSION_UNKNOWN:
-		reply_error(http, 503, &site->pages);
+	case VISITOR_UNKNOWN:
+		reply_error(request, 503);
 		break;
 	}
 }
@@ -95,7 +88,6 @@ answer(struct http *http, const struct site *site, struct users *users, time_t n
 int
 main(int argc, char **argv)
 {
-	struct users users = { 0 };
 	struct gate gate = { 0 };
 	struct site site;
 	struct http http;
@@ -108,18 +100,16 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	site_open(&site, false, time(NULL));
 	while (http_accept(&http)) {
-		time_t now = time(NULL);
+		const struct request request = { &http, &site, &http.log, time(NULL) };
 
-		if (site_admits(&site, &http, now)) {
+		if (site_admits(&request)) {
 			if (gate_is_asked(&http))
-				gate_answer(&gate, &site, &users, &http, now);
-			else if (site_sent(&site, &http))
-				answer(&http, &site, &users, now);
+				gate_answer(&gate, &request);
+			else if (csrf_admits(&request))
+				answer(&request);
 		}
 		http_finish(&http);
 	}
-	gate_close(&gate);
-	users_forget(&users);
 	site_close(&site);
 	http_close(&http);
 	return EXIT_SUCCESS;

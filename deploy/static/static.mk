@@ -13,28 +13,15 @@ PIE := -static-pie -s -Wl,--fatal-warnings -Wl,--wrap=gethostbyname
 COMPILE += -I$(BUILD)/$(LIBJWT)/include -ffile-prefix-map='$(CURDIR)'=.
 LIB := $(filter-out %/key.o,$(LIB)) $(BUILD)/deploy/static/absent.o
 ARCHIVES := $(BUILD)/libjwt.a $(BUILD)/libjansson.a
-LIBS := -lfcgi -ljson-c -llmdb -lnettle -lcrypt
+LIBS := -lfcgi -ljson-c -lnettle -lcrypt
 
 # -- libjwt ------------------------------------------------------------------------------
 
-# apt with folders of its own, which any user may have. It downloads from where it always does.
-APT := $(CURDIR)/$(BUILD)/apt
-APT_GET := apt-get -q -o Dir::Etc::sourcelist=$(APT)/sources.list -o Dir::Etc::sourceparts=/dev/null \
-	-o Dir::State=$(APT) -o Dir::Cache=$(APT) -o APT::Sandbox::User=$(shell id -un)
-
 $(LIBJWT_TARBALL):
-	@mkdir -p $(APT)/lists/partial $(APT)/archives/partial
-	@apt-get indextargets --format '$$(REPO_URI) $$(RELEASE)' 'Created-By: Packages' | \
-		sed -n 's|\(.*\) [^-]*$$|deb-src [signed-by=$(KEYRING)] \1 trixie main|p' | \
-		head -n 1 >$(APT)/sources.list
-	$(APT_GET) update
-	cd $(@D) && $(APT_GET) source --download-only --tar-only libjwt
-
-KEYRING := /usr/share/keyrings/debian-archive-keyring.gpg
+	$(call fetch_source,libjwt)
 
 $(BUILD)/$(LIBJWT)/include/jwt.h: $(LIBJWT_TARBALL)
-	echo '$(LIBJWT_SHA256)  $<' | sha256sum --check --quiet
-	tar -x -m -C $(BUILD) -f $<
+	$(call unpack_source,$(LIBJWT_SHA256))
 	: >$(BUILD)/$(LIBJWT)/config.h
 
 $(BUILD)/lib/auth/token.o: $(BUILD)/$(LIBJWT)/include/jwt.h
@@ -67,7 +54,7 @@ STAGE := $(BUILD)/stage
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)
 
 # What the licences ask for: their texts, and where the source of each library is.
-INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev liblmdb-dev nettle-dev
+INSIDE := libc6-dev libcrypt-dev libfcgi-dev libjansson-dev libjson-c-dev nettle-dev
 
 $(BUILD)/LICENSES.txt: all
 	{ printf '%s\n' 'Postern, and the libraries that are inside its programs. The source of each' \

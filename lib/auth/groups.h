@@ -11,19 +11,23 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base/config.h"
 #include "base/file.h"
 #include "base/log.h"
 
 /* Zero one before the first groups_read(); groups_forget() ends it. */
 struct groups {
 	struct file file;
+	size_t length; /* of the lines that are right: a name, a NUL, members, a NUL */
 };
 
 /*
- * Read the file, unless it is the one read before. Call it before each of the others. False
- * when it cannot be read or is open to others; the log says why, and there are no groups.
+ * Read the file that POSTERN_GROUPS names, if it names one, unless it is the one read before. Call
+ * it before each of the others. False when it cannot be read or is open to others; the log says
+ * why, and there are no groups.
  */
-bool groups_read(struct groups *groups, const char *path, time_t now, const struct log *log);
+bool groups_read(struct groups *groups, const struct config *config, time_t now,
+    const struct log *log);
 
 /* Is `user` in `group`? Not where no file was read. */
 bool groups_have(const struct groups *groups, const char *group, const char *user);
@@ -34,7 +38,6 @@ bool groups_have(const struct groups *groups, const char *group, const char *use
  */
 bool groups_of(char *out, size_t size, const struct groups *groups, const char *user);
 
-/* Wipe and free everything, and zero `groups`. */
 void groups_forget(struct groups *groups);
 
 #endif

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base/text.h"
+
 /* Sizes count the NUL. */
 enum {
 	KEY_RSA_MIN = 2048, /* bits */
@@ -18,7 +20,6 @@ enum {
 	KEY_PUBLIC_SIZE = 2048,
 	KEY_ID_SIZE = 44, /* 32 bytes in base64url */
 	KEY_JWK_SIZE = 2048,
-	KEY_WHY_SIZE = 128,
 };
 
 struct key {
@@ -31,10 +32,16 @@ struct key {
 };
 
 /*
- * Read a key file. One that has a private key must be as file_read() wants a secret one, and must
- * not be encrypted; any other as file_is_ours() wants it. False, with `key` wiped, when it is not
- * right or on a fault: `why` says what is the matter. The caller wipes the key.
+ * Read a key file: FILE_SECRET if it has a private key, which must not be encrypted, else
+ * FILE_OURS. False, with `key` wiped and `why`, when it is not right or on a fault. The caller
+ * wipes the key.
  */
-bool key_read(struct key *key, const char *path, time_t now, char why[static KEY_WHY_SIZE]);
+bool key_read(struct key *key, const char *path, time_t now, struct text_why *why);
+
+/*
+ * Can OpenSSL verify with this key? It sets itself up when it is used first: ask before the first
+ * request. False when it is out of memory.
+ */
+bool key_can_verify(const struct key *key);
 
 #endif

@@ -18,7 +18,7 @@ enum { BCRYPT_PASSWORD_MAX = 72 };
  * parameters there, or NULL when they are not well formed or make the hash cost too much.
  */
 
-/* What follows a decimal number from `min` to `max` and a `$`, or NULL. */
+/* A decimal number from `min` to `max` and a `$`. */
 static const char *
 after_number(const char *at, unsigned long min, unsigned long max)
 {
@@ -34,20 +34,20 @@ after_number(const char *at, unsigned long min, unsigned long max)
 static const char *
 cost_yescrypt(const char *rest)
 {
-	bool right = rest[0] == 'j' && rest[1] >= '/' && rest[1] <= 'B' && rest[2] >= '.' &&
-	    rest[2] <= 'T' && rest[3] == '$';
-
-	return right ? rest + 4 : NULL;
+	return rest[0] == 'j' && rest[1] >= '/' && rest[1] <= 'B' && rest[2] >= '.' &&
+		rest[2] <= 'T' && rest[3] == '$'
+	    ? rest + 4
+	    : NULL;
 }
 
 /* N, r and p in 1, 5 and 5 characters, and nothing after them. D takes 134 MB. */
 static const char *
 cost_scrypt(const char *rest)
 {
-	bool right = rest[0] >= '/' && rest[0] <= 'D' && rest[1] >= '/' && rest[1] <= 'U' &&
-	    text_begins(rest + 2, "..../....");
-
-	return right ? rest + 11 : NULL;
+	return rest[0] >= '/' && rest[0] <= 'D' && rest[1] >= '/' && rest[1] <= 'U' &&
+		text_begins(rest + 2, "..../....")
+	    ? rest + 11
+	    : NULL;
 }
 
 static const char *
@@ -80,35 +80,14 @@ static const struct method {
 	{ "$5$", cost_sha, true, 43 },
 };
 
-/* yescrypt packs its salt, six bits a character: none is left over, and those that fill up are 0.
- */
-static bool
-is_packed(const char *salt, size_t length)
-{
-	static const char *const last[] = { CRYPT64, "", "./01", "./0123456789ABCD" };
-
-	return length == 0 || strchr(last[length % 4], salt[length - 1]) != NULL;
-}
-
-/* Is this what stands behind the parameters: the salt and the digest? */
-static bool
-is_whole(const char *rest, const struct method *method)
-{
-	size_t salt = method->has_salt ? strspn(rest, CRYPT64) : 0;
-
-	if (method->cost == cost_yescrypt && !is_packed(rest, salt))
-		return false;
-	rest += salt;
-	if (method->has_salt && *rest++ != '$')
-		return false;
-	return strlen(rest) == method->length && text_is_made_of(rest, CRYPT64);
-}
-
 const char *
 password_refuse(const char *hash)
 {
+	/* yescrypt packs its salt, six bits a character: the bits that fill up are 0. */
+	static const char *const packed[] = { CRYPT64, "", "./01", "./0123456789ABCD" };
 	const struct method *method = NULL;
 	const char *rest;
+	size_t salt;
 
 	for (size_t i = 0; i < COUNT(methods) && method == NULL; i++) {
 		if (text_begins(hash, methods[i].prefix))
@@ -118,55 +97,57 @@ password_refuse(const char *hash)
 		return "the method of the hash is not one that is safe" MEND;
 	if ((rest = method->cost(hash + strlen(method->prefix))) == NULL)
 		return "the cost of the hash is too high, or is not well formed" MEND;
-	if (strlen(hash) >= PASSWORD_HASH_SIZE || !is_whole(rest, method))
+	salt = method->has_salt ? strspn(rest, CRYPT64) : 0;
+	if ((method->cost == cost_yescrypt && salt > 0 &&
+		strchr(packed[salt % 4], rest[salt - 1]) == NULL) ||
+	    (method->has_salt && rest[salt++] != '$') || strlen(hash) >= PASSWORD_HASH_SIZE ||
+	    strlen(rest + salt) != method->length || !text_is_made_of(rest + salt, CRYPT64))
 		return "the hash is damaged" MEND;
 	return NULL;
+}
+
+/* Hash with the method, cost and salt of `setting`. False, with `out` emptied, on a fault. */
+static bool
+run_crypt(char out[static PASSWORD_HASH_SIZE], const char *password, const char *setting)
+{
+	/* 32 KiB: too much for a small stack. */
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	const char *made = data != NULL ? crypt_r(password, setting, data) : NULL;
+	bool right;
+
+	out[0] = '\0';
+	right = made != NULL && made[0] != '*' && text_copy(out, PASSWORD_HASH_SIZE, made);
+	if (data != NULL)
+		secret_wipe(data, sizeof(*data));
+	free(data);
+	return right;
 }
 
 enum password
 password_check(const char *password, const char *hash)
 {
-	enum password result = PASSWORD_FAULT;
-	size_t length = strlen(hash);
-	struct crypt_data *data;
-	const char *made;
+	char made[PASSWORD_HASH_SIZE];
+	const size_t length = strlen(hash);
+	bool same;
 
-	/* 32 KiB: too much for a small stack. */
-	if ((data = calloc(1, sizeof(*data))) == NULL)
+	if (!run_crypt(made, password, hash))
 		return PASSWORD_FAULT;
-	made = crypt_r(password, hash, data);
-	if (made != NULL && made[0] != '*') {
-		result = PASSWORD_WRONG;
-		if (strlen(made) == length && secret_equal(made, hash, length))
-			result = PASSWORD_RIGHT;
-	}
+	same = strlen(made) == length && secret_equal(made, hash, length);
+	secret_wipe(made, sizeof(made));
 	/* bcrypt hashes 72 bytes and forgets the rest. */
-	if (result == PASSWORD_RIGHT && text_begins(hash, "$2") &&
-	    strlen(password) > BCRYPT_PASSWORD_MAX)
-		result = PASSWORD_WRONG;
-	secret_wipe(data, sizeof(*data));
-	free(data);
-	return result;
+	if (text_begins(hash, "$2") && strlen(password) > BCRYPT_PASSWORD_MAX)
+		same = false;
+	return same ? PASSWORD_RIGHT : PASSWORD_WRONG;
 }
 
 bool
 password_hash(char out[static PASSWORD_HASH_SIZE], const char *password)
 {
 	char random[16], setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct crypt_data *data;
-	const char *made;
-	bool right = false;
 
 	out[0] = '\0';
 	/* It could find its own randomness; ours is the one that is seen to fail. */
-	if (!secret_random(random, sizeof(random)) ||
-	    crypt_gensalt_rn("$y$", 0, random, sizeof(random), setting, sizeof(setting)) == NULL ||
-	    (data = calloc(1, sizeof(*data))) == NULL)
-		return false;
-	made = crypt_r(password, setting, data);
-	if (made != NULL && made[0] != '*')
-		right = text_copy(out, PASSWORD_HASH_SIZE, made);
-	secret_wipe(data, sizeof(*data));
-	free(data);
-	return right;
+	return secret_random(random, sizeof(random)) &&
+	    crypt_gensalt_rn("$y$", 0, random, sizeof(random), setting, sizeof(setting)) != NULL &&
+	    run_crypt(out, password, setting);
 }

@@ -2,126 +2,37 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/param.h>
 
-#include "base/text.h"
-#include "web/cookie.h"
+#include "auth/session_grace.h"
+#include "base/secret.h"
 
-_Static_assert((int)COOKIE_VALUE_SIZE == (int)TOKEN_SIZE, "a cookie holds a token");
+enum {
+	LEASE_AHEAD = 3600, /* seconds that a renewal moves the end of a session on */
+	DAY = 86400,
+	SWAPS_MAX = 64, /* times that another process may be faster */
+	SITE_SIZE = 128,
+};
 
-/* NULL, or why a key file with a private key, or without one, will not do for this setting. */
-static const char *
-check_file(const char *setting, bool private)
+static const struct store_key site_key = { "site", "site" };
+
+/* The record of the site: a random word, and its MAC by a key of this secret. */
+static void
+make_site(char out[static SITE_SIZE], const char *word, const char *secret)
 {
-	if (strcmp(setting, "POSTERN_KEY_FILE") == 0 && !private)
-		return "has no private key: what signs needs it";
-	if (strcmp(setting, "POSTERN_PUBLIC_KEY_FILE") == 0 && private)
-		return "has a private key: `openssl pkey -pubout` makes the public one of it";
-	return NULL;
+	unsigned char key[SECRET_DIGEST_BYTES], digest[SECRET_DIGEST_BYTES];
+	char hex[2 * SECRET_DIGEST_BYTES + 1];
+
+	secret_derive(key, secret, "store");
+	secret_digest(digest, key, sizeof(key), word, strlen(word));
+	secret_hex(hex, digest, sizeof(digest));
+	text_format(out, SITE_SIZE, "%s %s", word, hex);
 }
-
-/* The key of a key file. None where `path` is empty. */
-static bool
-add_file(struct session_policy *policy, const char *setting, const char *path, time_t now,
-    char why[static CONFIG_WHY_SIZE])
-{
-	struct key *file;
-	char reason[KEY_WHY_SIZE] = "out of memory";
-	const char *wrong = reason;
-
-	if (path[0] == '\0')
-		return true;
-	file = policy->files[policy->key_count] = calloc(1, sizeof(*file));
-	if (file != NULL && key_read(file, path, now, reason))
-		wrong = check_file(setting, file->private[0] != '\0');
-	if (wrong == NULL && !token_key_of_file(&policy->keys[policy->key_count++], file))
-		wrong = "cannot be used";
-	if (wrong != NULL)
-		text_format(why, CONFIG_WHY_SIZE, "%s: %s: %s", setting, path, wrong);
-	return wrong == NULL;
-}
-
-/* What the key files are for: to sign and verify tokens, in the place of the secrets. */
-static bool
-add_files(struct session_policy *policy, time_t now, char why[static CONFIG_WHY_SIZE])
-{
-	const struct config *config = policy->config;
-
-	return add_file(policy, "POSTERN_PUBLIC_KEY_FILE", config->public_key, now, why) &&
-	    add_file(policy, "POSTERN_KEY_FILE", config->key, now, why) &&
-	    add_file(policy, "POSTERN_KEY_FILE_PREVIOUS", config->key_previous, now, why);
-}
-
-/* What a secret is for, beside signing; where there is no key file it signs, too. */
-static bool
-add_secret(struct session_policy *policy, const char *secret, bool signs)
-{
-	size_t i = policy->secret_count;
-
-	if (secret[0] == '\0')
-		return true;
-	policy->secret_count++;
-	secret_derive(policy->pwv_keys[i], secret, "pwv");
-	secret_derive(policy->device_keys[i], secret, "device");
-	return !signs || token_key_of_secret(&policy->keys[policy->key_count++], secret);
-}
-
-bool
-session_policy(struct session_policy *policy, const struct config *config, struct state *state,
-    time_t now, char why[static CONFIG_WHY_SIZE])
-{
-	bool signs;
-
-	*policy = (struct session_policy){ .config = config, .state = state };
-	secret_derive(policy->decoy_key, config->secret, "decoy");
-	secret_derive(policy->throttle_key, config->secret, "throttle");
-	if (!add_files(policy, now, why))
-		return false;
-	signs = policy->key_count == 0;
-	if (add_secret(policy, config->secret, signs) &&
-	    add_secret(policy, config->secret_previous, signs) && policy->key_count > 0)
-		return true;
-	text_copy(why, CONFIG_WHY_SIZE, "no token can be signed: out of memory");
-	return false;
-}
-
-void
-session_forget(struct session_policy *policy)
-{
-	for (size_t i = 0; i < COUNT(policy->files); i++) {
-		if (policy->files[i] != NULL)
-			secret_wipe(policy->files[i], sizeof(*policy->files[i]));
-		free(policy->files[i]);
-	}
-	secret_wipe(policy, sizeof(*policy));
-}
-
-static struct token_rules
-rules_at(const struct session_policy *policy, time_t now)
-{
-	return (struct token_rules){ policy->config->issuer, now, policy->config->session_ttl };
-}
-
-bool
-session_pwv(char out[static TOKEN_PWV_SIZE], const struct session_policy *policy, size_t secret,
-    const char *user, const char *hash)
-{
-	unsigned char digest[SECRET_DIGEST_BYTES];
-	char line[1024];
-
-	if (!text_format(line, sizeof(line), "%s:%s", user, hash))
-		return false;
-	secret_digest(digest, policy->pwv_keys[secret], SECRET_DIGEST_BYTES, line, strlen(line));
-	secret_hex(out, digest, (TOKEN_PWV_SIZE - 1) / 2);
-	return true;
-}
-
-/* -- how it begins and goes on --------------------------------------------------------- */
 
 static bool
-new_sid(char out[static TOKEN_SID_SIZE])
+new_word(char out[static LIST_WORD_SIZE])
 {
-	unsigned char random[(TOKEN_SID_SIZE - 1) / 2];
+	unsigned char random[(LIST_WORD_SIZE - 1) / 2];
 
 	if (!secret_random(random, sizeof(random)))
 		return false;
@@ -129,257 +40,379 @@ new_sid(char out[static TOKEN_SID_SIZE])
 	return true;
 }
 
+/*
+ * Is the store that of this site, as its record says? STORE_DONE if it is. A store without one is
+ * new: a program that signs gives it a record. A record that was made with the previous secret is
+ * written anew. STORE_CHANGED where another process was faster.
+ */
+static enum store_swapped
+check_site(struct sessions *sessions, const struct store_value *site, time_t now,
+    const struct log *log)
+{
+	const struct config *config = sessions->config;
+	const bool is_new = site->found != STORE_TEXT;
+	char word[LIST_WORD_SIZE], wanted[SITE_SIZE], before[SITE_SIZE] = "";
+	enum store_swapped swapped;
+
+	/* Without a secret the record can neither be checked nor made. */
+	if (config->secret[0] == '\0') {
+		if (!is_new || config->state[0] != '/')
+			return STORE_DONE;
+		log_event(log, "state",
+		    "reason=\"POSTERN_STATE is a folder in which nobody has signed in: share the "
+		    "store of the program that signs\"");
+		return STORE_FAULT;
+	}
+	text_format(word, sizeof(word), "%.*s", LIST_WORD_SIZE - 1, site->text);
+	if (is_new && !new_word(word))
+		return STORE_FAULT;
+	make_site(wanted, word, config->secret);
+	if (config->secret_previous[0] != '\0')
+		make_site(before, word, config->secret_previous);
+	if (!is_new && strcmp(site->text, wanted) == 0)
+		return STORE_DONE;
+	if (!is_new && strcmp(site->text, before) != 0) {
+		log_event(log, "state",
+		    "reason=\"the store is another site's, or the secret has changed: set "
+		    "POSTERN_SECRET_PREVIOUS, or remove the record site/site\"");
+		return STORE_FAULT;
+	}
+	swapped = store_swap(sessions->store, &site_key, site, wanted, STORE_FOREVER, now, log);
+	if (is_new && swapped == STORE_DONE)
+		log_event(log, "state",
+		    "reason=\"the store is new: sessions that began before are over\"");
+	return swapped;
+}
+
+/* Read the list of a user's open sessions into sessions->list. False on a fault. */
+static bool
+read_list(struct sessions *sessions, struct store_value *list, const char *user, time_t now,
+    const struct log *log)
+{
+	const struct store_key keys[] = { { "sessions", user }, site_key };
+	struct store_value values[] = { { .text = sessions->list }, { .text = sessions->changed } };
+	enum store_swapped checked = STORE_CHANGED;
+
+	for (int i = 0; i < SWAPS_MAX && checked == STORE_CHANGED; i++) {
+		const size_t count = sessions->store_is_ours ? 1 : 2;
+
+		if (!store_get(sessions->store, keys, values, count, now, log))
+			return false;
+		checked = count == 1 ? STORE_DONE : check_site(sessions, &values[1], now, log);
+	}
+	sessions->store_is_ours = checked == STORE_DONE;
+	*list = values[0];
+	return sessions->store_is_ours;
+}
+
+/* Add the key of a key file, if `path` names one. */
+static bool
+add_file(struct sessions *sessions, const char *setting, const char *path, time_t now,
+    struct text_why *why)
+{
+	const size_t i = sessions->keys.count;
+	const char *wrong = NULL;
+	struct text_why reason;
+	struct key *file;
+
+	if (path[0] == '\0')
+		return true;
+	if ((file = sessions->files[i] = calloc(1, sizeof(*file))) == NULL)
+		return text_refuse(why, "out of memory");
+	if (!key_read(file, path, now, &reason))
+		wrong = reason.text;
+	else if (strcmp(setting, "POSTERN_KEY_FILE") == 0 && file->private[0] == '\0')
+		wrong = "has no private key: what signs needs it";
+	else if (strcmp(setting, "POSTERN_PUBLIC_KEY_FILE") == 0 && file->private[0] != '\0')
+		wrong = "has a private key: `openssl pkey -pubout` makes the public one of it";
+	else if (!token_key_of_file(&sessions->keys.keys[i], file))
+		wrong = "cannot be used";
+	sessions->keys.count++;
+	return wrong == NULL || text_refuse(why, "%s: %s: %s", setting, path, wrong);
+}
+
+bool
+session_open(struct sessions *sessions, const struct config *config, struct store *store,
+    time_t now, struct text_why *why)
+{
+	const char *const secrets[] = { config->secret, config->secret_previous };
+	struct token_keys *keys = &sessions->keys;
+	const struct log log = log_stderr();
+	struct store_value list;
+
+	*sessions = (struct sessions){ .config = config, .store = store };
+	if (!add_file(sessions, "POSTERN_PUBLIC_KEY_FILE", config->public_key, now, why) ||
+	    !add_file(sessions, "POSTERN_KEY_FILE", config->key, now, why) ||
+	    !add_file(sessions, "POSTERN_KEY_FILE_PREVIOUS", config->key_previous, now, why))
+		return false;
+	/* Without a key file the secrets sign. */
+	for (size_t i = 0; sessions->files[0] == NULL && i < COUNT(secrets); i++) {
+		if (secrets[i][0] != '\0' &&
+		    !token_key_of_secret(&keys->keys[keys->count++], secrets[i]))
+			return text_refuse(why, "no token can be signed: out of memory");
+	}
+	if (keys->count == 0)
+		return text_refuse(why, "no token can be signed: out of memory");
+	if (!store_is_none(store)) {
+		if ((sessions->list = malloc((size_t)2 * STORE_VALUE_SIZE)) == NULL ||
+		    (config->state_grace > 0 &&
+			(sessions->grace = grace_new(config->state_grace)) == NULL))
+			return text_refuse(why, "out of memory");
+		sessions->changed = sessions->list + STORE_VALUE_SIZE;
+	}
+	/* The record of the site is made with the new secret now: a request may never come while
+	   both secrets are known. */
+	if (config->secret_previous[0] != '\0' && !store_is_none(store))
+		read_list(sessions, &list, "-", now, &log);
+	return true;
+}
+
+void
+session_close(struct sessions *sessions)
+{
+	for (size_t i = 0; i < COUNT(sessions->files); i++) {
+		if (sessions->files[i] != NULL)
+			secret_wipe(sessions->files[i], sizeof(*sessions->files[i]));
+		free(sessions->files[i]);
+	}
+	token_keys_forget(&sessions->keys);
+	free(sessions->list);
+	free(sessions->grace);
+	secret_wipe(sessions, sizeof(*sessions));
+}
+
+/* What becomes of the list of a user's open sessions. */
+enum change {
+	BEGIN,  /* the entry is added, if the word is the same */
+	EXTEND, /* the entry is replaced, if it is there */
+	END,    /* the entry is removed */
+	END_ALL,
+};
+
+/* Change the list of a user; again where another process was faster. */
+static bool
+change_list(struct sessions *sessions, const char *user, enum change change,
+    const struct list_entry *entry, const char *word, time_t now, const struct log *log)
+{
+	const struct config *config = sessions->config;
+	const struct store_key key = { "sessions", user };
+
+	for (int i = 0; i < SWAPS_MAX; i++) {
+		char listed_word[LIST_WORD_SIZE];
+		enum store_swapped swapped;
+		struct list_entry listed;
+		struct store_value list;
+
+		if (!read_list(sessions, &list, user, now, log))
+			return false;
+		list_word(listed_word, list.text);
+		if ((change == BEGIN && strcmp(listed_word, word) != 0) ||
+		    (change == EXTEND && !list_find(&listed, list.text, entry->sid)) ||
+		    (change == END_ALL && !new_word(listed_word)))
+			return false;
+		if (change == END)
+			list_remove(sessions->changed, list.text, entry->sid);
+		else if (change == END_ALL)
+			list_begin(sessions->changed, listed_word);
+		else if (!list_put(sessions->changed, STORE_VALUE_SIZE, list.text, entry,
+			     (size_t)config->sessions, now))
+			return false;
+		/* No session that is listed lasts longer, though the clock be set back a day. */
+		swapped = store_swap(sessions->store, &key, &list, sessions->changed,
+		    now + config->session_ttl + DAY, now, log);
+		if (swapped != STORE_CHANGED)
+			return swapped == STORE_DONE;
+	}
+	return false;
+}
+
+/* Is this token good? `why` says in a word what is wrong with a bad one. */
+static enum session
+check_one(struct token *token, const char **why, struct sessions *sessions,
+    const struct text_span *text, time_t now, const struct log *log)
+{
+	const struct config *config = sessions->config;
+	const struct token_rules rules = { config->issuer, now, config->session_ttl };
+	struct list_entry entry;
+	struct store_value list;
+	char copy[TOKEN_SIZE];
+	bool verified;
+
+	*why = "form";
+	*token = (struct token){ 0 };
+	if (!text_format(copy, sizeof(copy), "%.*s", (int)text->length, text->at))
+		return SESSION_BAD;
+	verified = token_verify(token, copy, &sessions->keys, &rules, why);
+	secret_wipe(copy, text->length);
+	if (!verified)
+		return strcmp(*why, TOKEN_MEMORY) == 0 ? SESSION_FAULT : SESSION_BAD;
+	if (store_is_none(sessions->store))
+		return SESSION_GOOD;
+	*why = "ended";
+	/* While the store is not to be had: was the session open, not long ago? */
+	if (!read_list(sessions, &list, token->user, now, log))
+		return grace_has(sessions->grace, token->sid) ? SESSION_GOOD : SESSION_UNKNOWN;
+	if (list_find(&entry, list.text, token->sid) && entry.until > now) {
+		grace_keep(sessions->grace, token->sid);
+		return SESSION_GOOD;
+	}
+	grace_forget(sessions->grace, token->sid);
+	return SESSION_BAD;
+}
+
+enum session
+session_check(struct token *token, const char **why, struct sessions *sessions,
+    const struct text_span texts[], size_t count, time_t now, const struct log *log)
+{
+	enum session worst = SESSION_BAD;
+	bool good = false, conflicting = false;
+
+	*token = (struct token){ 0 };
+	*why = "form";
+	for (size_t i = 0; i < count && i < SESSION_TOKENS_MAX; i++) {
+		const char *reason;
+		struct token one;
+		enum session session = check_one(&one, &reason, sessions, &texts[i], now, log);
+
+		if (session != SESSION_GOOD) {
+			*why = reason;
+			if (worst != SESSION_FAULT && session != SESSION_BAD)
+				worst = session;
+			continue;
+		}
+		/* Another host below the same domain may have planted a good one of its own. */
+		conflicting = conflicting || (good && strcmp(one.sid, token->sid) != 0);
+		good = true;
+		if (one.expires > token->expires)
+			*token = one;
+	}
+	if (good && !conflicting && worst == SESSION_BAD)
+		return SESSION_GOOD;
+	if (conflicting)
+		*why = "sid";
+	*token = (struct token){ 0 };
+	return worst;
+}
+
 /* When a token made now is over: no session lasts longer than it may. */
 static time_t
-expiry(const struct session_policy *policy, time_t auth_time, time_t now)
+expiry(const struct sessions *sessions, time_t auth_time, time_t now)
 {
-	time_t of_token = now + policy->config->token_ttl;
-	time_t of_session = auth_time + policy->config->session_ttl;
+	const struct config *config = sessions->config;
 
-	return of_token < of_session ? of_token : of_session;
+	return MIN(now + config->token_ttl, auth_time + config->session_ttl);
 }
 
 /* Complete and sign a token whose user, sid and auth_time are set. */
 static bool
-sign(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
-    struct token *token, const char *hash, time_t now)
+sign(char out[static TOKEN_SIZE], long *seconds, const struct sessions *sessions,
+    struct token *token, const struct account *account, time_t now)
 {
-	const struct token_rules rules = rules_at(policy, now);
+	const struct config *config = sessions->config;
+	const struct token_rules rules = { config->issuer, now, config->session_ttl };
 
 	token->issued = now;
-	token->expires = expiry(policy, token->auth_time, now);
+	token->expires = expiry(sessions, token->auth_time, now);
 	*seconds = token->expires - now;
-	return session_pwv(token->pwv, policy, 0, token->user, hash) &&
-	    token_sign(out, token, &policy->keys[0], &rules);
+	return text_copy(token->pwv, sizeof(token->pwv), account->pwv[0]) &&
+	    token_sign(out, token, &sessions->keys, &rules);
+}
+
+bool
+session_prepare(char word[static LIST_WORD_SIZE], struct sessions *sessions, const char *user,
+    time_t now, const struct log *log)
+{
+	struct store_value list;
+
+	list_word(word, "");
+	/* Where there are no users there is no account. */
+	if (store_is_none(sessions->store) || user[0] == '\0')
+		return true;
+	if (!read_list(sessions, &list, user, now, log))
+		return false;
+	list_word(word, list.text);
+	return true;
 }
 
 int
-session_begin(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
-    const char *user, const char *hash, time_t now, const struct log *log)
+session_begin(char out[static TOKEN_SIZE], long *seconds, struct sessions *sessions,
+    const struct account *account, char kind, const char *word, time_t now, const struct log *log)
 {
-	struct token token = { .user = "" };
+	struct token token = { .auth_time = now };
+	struct list_entry entry = { .kind = kind, .since = now, .renewed = now };
 
 	out[0] = '\0';
 	*seconds = 0;
-	if (!text_copy(token.user, sizeof(token.user), user) || !new_sid(token.sid))
+	if (!text_copy(token.user, sizeof(token.user), account->user) || !new_word(token.sid))
 		return 500;
-	/* Ahead of now by a second at most: another machine's clock may be behind as it is. */
-	if (!state_begin_session(policy->state, token.sid, user, &token.auth_time, now, 1,
-		now + policy->config->session_ttl, log))
+	text_copy(entry.sid, sizeof(entry.sid), token.sid);
+	entry.until = expiry(sessions, now, now);
+	if (!store_is_none(sessions->store) &&
+	    !change_list(sessions, account->user, BEGIN, &entry, word, now, log))
 		return 503;
-	return sign(out, seconds, policy, &token, hash, now) ? 0 : 500;
+	return sign(out, seconds, sessions, &token, account, now) ? 0 : 500;
 }
 
 bool
-session_is_due(const struct session_policy *policy, const struct token *token, time_t now)
+session_is_due(const struct sessions *sessions, const struct token *token, time_t now)
 {
-	return policy->keys[0].signing != NULL && !token->bearer &&
-	    2 * (token->expires - now) < policy->config->token_ttl &&
-	    expiry(policy, token->auth_time, now) > token->expires;
-}
-
-/* Is the token's pwv that of this line, with any of the secrets? */
-static bool
-is_unchanged(const struct session_policy *policy, const struct token *token, const char *hash)
-{
-	char pwv[TOKEN_PWV_SIZE];
-	bool same = false;
-
-	for (size_t i = 0; i < policy->secret_count && !same; i++)
-		same = session_pwv(pwv, policy, i, token->user, hash) &&
-		    secret_equal(pwv, token->pwv, sizeof(pwv));
-	return same;
+	return sessions->keys.keys[0].signing != NULL && !token->bearer &&
+	    2 * (token->expires - now) < sessions->config->token_ttl &&
+	    expiry(sessions, token->auth_time, now) > token->expires;
 }
 
 bool
-session_renew(char out[static TOKEN_SIZE], long *seconds, const struct session_policy *policy,
-    const struct token *token, const char *hash, time_t now)
+session_renew(char out[static TOKEN_SIZE], long *seconds, struct sessions *sessions,
+    const struct token *token, const struct account *account, time_t now, const struct log *log)
 {
+	const time_t needed = expiry(sessions, token->auth_time, now);
 	struct token renewed = *token;
+	struct list_entry entry = { .until = needed };
+	struct store_value list;
 
 	out[0] = '\0';
-	return is_unchanged(policy, token, hash) && sign(out, seconds, policy, &renewed, hash, now);
+	if (!account->known || !users_has_pwv(account, token->pwv))
+		return false;
+	if (!store_is_none(sessions->store) &&
+	    (!read_list(sessions, &list, token->user, now, log) ||
+		!list_find(&entry, list.text, token->sid)))
+		return false;
+	/* An active session moves its end on once in LEASE_AHEAD. */
+	if (entry.until < needed) {
+		entry.renewed = now;
+		entry.until =
+		    MIN(needed + LEASE_AHEAD, token->auth_time + sessions->config->session_ttl);
+		if (!change_list(sessions, token->user, EXTEND, &entry, NULL, now, log))
+			return false;
+	}
+	return sign(out, seconds, sessions, &renewed, account, now);
 }
 
-/* -- is somebody in one? ------------------------------------------------------------------ */
-
-/* What the cookies seen so far amount to. */
-struct found {
-	struct token token; /* the freshest good one */
-	size_t seen, good;
-	bool torn;    /* the good ones are of several sessions */
-	bool fault;   /* not enough memory to check one */
-	bool unknown; /* no state to ask whether one was ended */
+bool
+session_revoke(struct token *token, int *status, struct sessions *sessions,
+    const struct text_span *text, bool everywhere, time_t now, const struct log *log)
+{
+	static const int
+	    statuses[] = { [SESSION_FAULT] = 500, [SESSION_UNKNOWN] = 503, [SESSION_GOOD] = 0 };
 	const char *why;
-};
+	const enum session session = check_one(token, &why, sessions, text, now, log);
+	struct list_entry entry;
 
-static void
-look_at(struct found *found, const struct session_policy *policy, const char *text, time_t now,
-    const struct log *log)
-{
-	const struct token_rules rules = rules_at(policy, now);
-	struct token token;
-	enum state_verdict verdict;
-	const char *why;
-
-	if (++found->seen > SESSION_TOKENS_MAX)
-		return;
-	if (!verified_find(&token, policy->verified, text, &rules)) {
-		if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &why)) {
-			found->fault = found->fault || strcmp(why, TOKEN_MEMORY) == 0;
-			found->why = why;
-			return;
-		}
-		verified_keep(policy->verified, text, &token);
+	*status = statuses[session];
+	if (session != SESSION_GOOD)
+		return false;
+	if (store_is_none(sessions->store)) {
+		if (!everywhere)
+			return true;
+		log_event(log, "state",
+		    "reason=\"POSTERN_STATE is none: no session but this ends\"");
+	} else {
+		grace_forget(sessions->grace, everywhere ? NULL : token->sid);
+		text_copy(entry.sid, sizeof(entry.sid), token->sid);
+		if (change_list(sessions, token->user, everywhere ? END_ALL : END, &entry, NULL,
+			now, log))
+			return true;
 	}
-	verdict = state_session(policy->state, token.sid, token.user, token.auth_time, now, log);
-	if (verdict != STATE_OPEN) {
-		found->why = "ended";
-		found->unknown = found->unknown || verdict == STATE_FAULT;
-		return;
-	}
-	if (found->good++ > 0 && strcmp(token.sid, found->token.sid) != 0)
-		found->torn = true;
-	if (token.expires > found->token.expires)
-		found->token = token;
-}
-
-/* The token of `Bearer TOKEN` (RFC 6750, section 2.1), or NULL: another scheme is not ours. */
-static const char *
-bearer(const char *authorization)
-{
-	static const char scheme[] = "Bearer";
-	const size_t length = strlen(scheme);
-
-	if (strncasecmp(authorization, scheme, length) != 0 ||
-	    (authorization[length] != ' ' && authorization[length] != '\0'))
-		return NULL;
-	return authorization + length + strspn(authorization + length, " ");
-}
-
-static enum session
-judge(struct found *found, const struct session_policy *policy, const struct http *http, time_t now)
-{
-	const char *bearer_token = bearer(http->authorization);
-	char value[COOKIE_VALUE_SIZE];
-
-	for (size_t i = 0; i < http->cookie_count; i++) {
-		const char *at = http->cookies[i];
-
-		while (cookie_next(&at, policy->config->cookie, value)) {
-			look_at(found, policy, value, now, &http->log);
-			secret_wipe(value, strlen(value));
-		}
-	}
-	/* What a gate guards may use that header for itself. */
-	if (found->seen > 0 && http->is_gate)
-		bearer_token = NULL;
-	if (found->seen > 0 && bearer_token != NULL) {
-		found->why = "both";
-		return SESSION_BOTH;
-	}
-	if (found->seen == 0 && bearer_token == NULL)
-		return SESSION_NONE;
-	if (bearer_token != NULL)
-		look_at(found, policy, bearer_token, now, &http->log);
-	found->token.bearer = bearer_token != NULL;
-	if (found->fault || found->unknown)
-		return found->fault ? SESSION_FAULT : SESSION_UNKNOWN;
-	if (found->torn)
-		found->why = "sid";
-	if (found->good == 0 || found->torn)
-		return bearer_token != NULL ? SESSION_BAD_BEARER : SESSION_BAD;
-	return SESSION_GOOD;
-}
-
-enum session
-session_check(struct token *token, const struct session_policy *policy, const struct http *http,
-    time_t now)
-{
-	struct found found = { .why = "" };
-	enum session session = judge(&found, policy, http, now);
-
-	*token = (struct token){ 0 };
-	if (session == SESSION_GOOD)
-		*token = found.token;
-	else if (session != SESSION_NONE && session != SESSION_UNKNOWN)
-		log_event(&http->log, "token_bad", "ip=%s reason=%s", http->remote_addr, found.why);
-	return session;
-}
-
-/* -- how it ends -------------------------------------------------------------------------- */
-
-/* What session_end() is about. */
-struct ending {
-	const struct session_policy *policy;
-	const struct http *http;
-	bool everywhere;
-	time_t now;
-	size_t ended;
-};
-
-/* When no token of a session can be good any more, not even one that is renewed just now. */
-static time_t
-over_at(const struct ending *ending, const struct token *token)
-{
-	const struct config *config = ending->policy->config;
-	time_t last = ending->now + config->token_ttl;
-
-	if (ending->everywhere)
-		return ending->now + TOKEN_CLOCK_SKEW + config->session_ttl;
-	return (token->expires > last ? token->expires : last) + config->token_ttl;
-}
-
-/* End the session of a token, if it is good. 0, or a status. */
-static int
-end_one(struct ending *ending, const char *text)
-{
-	const struct session_policy *policy = ending->policy;
-	const struct token_rules rules = rules_at(policy, ending->now);
-	const struct log *log = &ending->http->log;
-	char quoted[LOG_TEXT_SIZE];
-	struct token token;
-	const char *why;
-	enum state_verdict verdict;
-	bool done;
-
-	if (!token_verify(&token, text, policy->keys, policy->key_count, &rules, &why))
-		return strcmp(why, TOKEN_MEMORY) == 0 ? 500 : 0;
-	verdict =
-	    state_session(policy->state, token.sid, token.user, token.auth_time, ending->now, log);
-	if (verdict != STATE_OPEN)
-		return verdict == STATE_ENDED ? 0 : 503;
-	/* Some may have just begun on a machine whose clock is ahead. */
-	done = ending->everywhere
-	    ? state_end_user(policy->state, token.user, ending->now + TOKEN_CLOCK_SKEW,
-		  over_at(ending, &token), log)
-	    : state_end_session(policy->state, token.sid, ending->now, over_at(ending, &token),
-		  log);
-	if (!done)
-		return 503;
-	ending->ended++;
-	log_event(log, ending->everywhere ? "logout_everywhere" : "logout", "user=%s ip=%s",
-	    log_text(quoted, token.user), ending->http->remote_addr);
-	return 0;
-}
-
-int
-session_end(size_t *ended, const struct session_policy *policy, const struct http *http,
-    bool everywhere, time_t now)
-{
-	struct ending ending = { policy, http, everywhere, now, 0 };
-	const char *bearer_token = bearer(http->authorization);
-	char value[COOKIE_VALUE_SIZE];
-	int status = bearer_token != NULL ? end_one(&ending, bearer_token) : 0;
-
-	/* All of them: another site may have planted one, or many, beside the one that is meant. */
-	for (size_t i = 0; i < http->cookie_count; i++) {
-		const char *at = http->cookies[i];
-
-		while (status == 0 && cookie_next(&at, policy->config->cookie, value))
-			status = end_one(&ending, value);
-	}
-	secret_wipe(value, sizeof(value));
-	*ended = ending.ended;
-	return status;
+	*status = 503;
+	return false;
 }

@@ -1,25 +1,93 @@
 #include "auth/throttle.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/secret.h"
+
+enum { NETWORK_SIZE = 46 }; /* as text, with the NUL */
 
 enum { PAIR, ADDRESS, NAME, DEVICE };
 
-/* A success takes back its own try; of the pair and of the device, all that was counted. */
-static const struct limit {
-	long tries, seconds; /* how many it holds; in which time one of them drains */
-	bool emptied;
-} limits[STATE_KINDS] = {
-	[PAIR] = { 5, 2 * 60, true },
-	[ADDRESS] = { 30, 60, false },
-	[NAME] = { 100, 10 * 60, false },
-	[DEVICE] = { 10, 10 * 60, true },
+/*
+ * `size` is the attempts that a bucket holds, times the seconds in which one of them drains. A
+ * success takes back its own attempt; of the pair and of the device, all that was counted.
+ */
+static const struct store_bucket limits[STORE_BUCKET_KINDS] = {
+	[PAIR] = { .kind = PAIR, .size = 5 * 120, .cost = 120, .back = 5 * 120 },
+	[ADDRESS] = { .kind = ADDRESS, .size = 30 * 60, .cost = 60, .back = 60 },
+	[NAME] = { .kind = NAME, .size = 100 * 600, .cost = 600, .back = 600 },
+	[DEVICE] = { .kind = DEVICE, .size = 10 * 600, .cost = 600, .back = 10 * 600 },
 };
 
+/* ID.EXPIRY.MAC: the pwv of the user's line is signed too, but not shown. */
+static bool
+write_device(char out[static THROTTLE_DEVICE_SIZE], const char *id, long expiry, const char *pwv,
+    const char *secret)
+{
+	unsigned char key[SECRET_DIGEST_BYTES], digest[SECRET_DIGEST_BYTES];
+	char hex[2 * SECRET_DIGEST_BYTES + 1];
+
+	if (!text_format(out, THROTTLE_DEVICE_SIZE, "%s.%ld.%s", id, expiry, pwv))
+		return false;
+	secret_derive(key, secret, "device");
+	secret_digest(digest, key, sizeof(key), out, strlen(out));
+	secret_hex(hex, digest, sizeof(digest));
+	return text_format(out, THROTTLE_DEVICE_SIZE, "%s.%ld.%s", id, expiry, hex);
+}
+
 bool
-throttle_network(char out[static THROTTLE_NETWORK_SIZE], const char *address)
+throttle_make_device(char out[static THROTTLE_DEVICE_SIZE], const struct throttle *throttle,
+    const struct config *config, const struct account *account, time_t now)
+{
+	unsigned char random[(THROTTLE_DEVICE_ID_SIZE - 1) / 2];
+	char id[THROTTLE_DEVICE_ID_SIZE];
+
+	out[0] = '\0';
+	text_copy(id, sizeof(id), throttle->device);
+	if (id[0] == '\0') {
+		if (!secret_random(random, sizeof(random)))
+			return false;
+		secret_hex(id, random, sizeof(random));
+	}
+	return write_device(out, id, now + THROTTLE_DEVICE_SECONDS, account->pwv[0],
+	    config->secret);
+}
+
+/* If this is a device cookie for this account, and not over, `id` tells the browser; or is empty.
+ */
+static void
+check_device(char id[static THROTTLE_DEVICE_ID_SIZE], const struct text_span *device,
+    const struct config *config, const struct account *account, time_t now)
+{
+	const char *const secrets[] = { config->secret, config->secret_previous };
+	char expected[THROTTLE_DEVICE_SIZE];
+	long expiry;
+
+	id[0] = '\0';
+	if (device->length <= THROTTLE_DEVICE_ID_SIZE ||
+	    device->at[THROTTLE_DEVICE_ID_SIZE - 1] != '.')
+		return;
+	memcpy(id, device->at, THROTTLE_DEVICE_ID_SIZE - 1);
+	id[THROTTLE_DEVICE_ID_SIZE - 1] = '\0';
+	expiry = strtol(device->at + THROTTLE_DEVICE_ID_SIZE, NULL, 10);
+	/* What it should be says whether it is: one way of writing it, and nothing around it. */
+	for (size_t i = 0; i < account->pwv_count && expiry > now; i++) {
+		if (write_device(expected, id, expiry, account->pwv[i], secrets[i]) &&
+		    strlen(expected) == device->length &&
+		    secret_equal(device->at, expected, device->length))
+			return;
+	}
+	id[0] = '\0';
+}
+
+/*
+ * Write what counts of a REMOTE_ADDR: all of an IPv4 address, the first 64 bits of an IPv6 one.
+ * False, with `out` emptied, when it is neither.
+ */
+static bool
+read_network(char out[static NETWORK_SIZE], const char *address)
 {
 	/* IPv4 in IPv6: RFC 4291, section 2.5.5.2, and, of a translator, RFC 6052, section 2.1. */
 	static const unsigned char mapped[12] = { [10] = 0xff, 0xff },
@@ -27,8 +95,7 @@ throttle_network(char out[static THROTTLE_NETWORK_SIZE], const char *address)
 	unsigned char bytes[16];
 
 	/* Of a link-local address Apache also names the interface: fe80::1%eth0. */
-	if (!text_copy(out, THROTTLE_NETWORK_SIZE, address))
-		return false;
+	text_copy(out, NETWORK_SIZE, address);
 	out[strcspn(out, "%")] = '\0';
 	if (inet_pton(AF_INET, out, bytes) == 1)
 		return true;
@@ -36,50 +103,74 @@ throttle_network(char out[static THROTTLE_NETWORK_SIZE], const char *address)
 		out[0] = '\0';
 		return false;
 	}
-	if (memcmp(bytes, mapped, 12) == 0 || memcmp(bytes, translated, 12) == 0) {
-		inet_ntop(AF_INET, bytes + 12, out, THROTTLE_NETWORK_SIZE);
-	} else {
-		memset(bytes + 8, 0, 8);
-		inet_ntop(AF_INET6, bytes, out, THROTTLE_NETWORK_SIZE);
-	}
-	return true;
-}
-
-/* Add the bucket of a name, or none, and something that has no newline in it, or nothing. */
-static bool
-add(struct throttle *throttle, unsigned kind, const unsigned char key[static SECRET_DIGEST_BYTES],
-    const char *what, const char *name)
-{
-	const struct limit *limit = &limits[kind];
-	struct state_bucket *bucket = &throttle->buckets[throttle->count++];
-	unsigned char digest[SECRET_DIGEST_BYTES], name_digest[SECRET_DIGEST_BYTES];
-	char hex[2 * SECRET_DIGEST_BYTES + 1], text[sizeof(hex) + THROTTLE_NETWORK_SIZE + 16];
-
-	*bucket = (struct state_bucket){
-		.kind = kind,
-		.size = limit->tries * limit->seconds,
-		.cost = limit->seconds,
-		.back = limit->emptied ? limit->tries * limit->seconds : limit->seconds,
-	};
-	/* A name in a request may be longer than any user's. */
-	secret_digest(name_digest, key, SECRET_DIGEST_BYTES, name, strlen(name));
-	secret_hex(hex, name_digest, sizeof(name_digest));
-	if (!text_format(text, sizeof(text), "%u %s %s", kind, hex, what))
-		return false;
-	secret_digest(digest, key, SECRET_DIGEST_BYTES, text, strlen(text));
-	memcpy(bucket->key, digest, sizeof(bucket->key));
-	return true;
+	if (memcmp(bytes, mapped, 12) == 0 || memcmp(bytes, translated, 12) == 0)
+		return inet_ntop(AF_INET, bytes + 12, out, NETWORK_SIZE) != NULL;
+	memset(bytes + 8, 0, 8);
+	return inet_ntop(AF_INET6, bytes, out, NETWORK_SIZE) != NULL;
 }
 
 bool
-throttle_begin(struct throttle *throttle, const unsigned char key[static SECRET_DIGEST_BYTES],
-    const char *name, const char *network, const char *device)
+throttle_is_address(const char *address, bool *here)
 {
-	*throttle = (struct throttle){ .count = 0 };
-	if (device != NULL)
-		return add(throttle, DEVICE, key, device, name);
-	if (network != NULL &&
-	    (!add(throttle, PAIR, key, network, name) || !add(throttle, ADDRESS, key, network, "")))
-		return false;
-	return add(throttle, NAME, key, "", name);
+	char network[NETWORK_SIZE];
+	const bool is_address = read_network(network, address);
+
+	/* Of ::1 its first half, too. */
+	*here = text_begins(network, "127.") || strcmp(network, "::") == 0;
+	return is_address;
+}
+
+/* Add the bucket of a name, or none, and of something that has no newline in it, or nothing. */
+static void
+add_bucket(struct throttle *throttle, unsigned kind, const char *secret, const char *name,
+    const char *what)
+{
+	struct store_bucket *bucket = &throttle->buckets[throttle->count++];
+	unsigned char key[SECRET_DIGEST_BYTES], digest[SECRET_DIGEST_BYTES];
+	char hex[2 * SECRET_DIGEST_BYTES + 1], text[sizeof(hex) + NETWORK_SIZE + 16];
+
+	*bucket = limits[kind];
+	secret_derive(key, secret, "throttle");
+	/* A name in a request may be longer than any user's. */
+	secret_digest(digest, key, sizeof(key), name, strlen(name));
+	secret_hex(hex, digest, sizeof(digest));
+	text_format(text, sizeof(text), "%u %s %s", kind, hex, what);
+	secret_digest(digest, key, sizeof(key), text, strlen(text));
+	memcpy(bucket->key, digest, sizeof(bucket->key));
+}
+
+enum throttle_verdict
+throttle_count(struct throttle *throttle, struct store *store, const struct config *config,
+    time_t now, long *wait, const struct log *log)
+{
+	const char *name = throttle->name, *secret = config->secret;
+	char network[NETWORK_SIZE];
+
+	throttle->count = 0;
+	throttle->device[0] = '\0';
+	/* An unknown name's account is another user's. */
+	for (size_t i = 0;
+	     i < throttle->device_count && throttle->account->known && throttle->device[0] == '\0';
+	     i++)
+		check_device(throttle->device, &throttle->devices[i], config, throttle->account,
+		    now);
+	if (throttle->device[0] != '\0') {
+		add_bucket(throttle, DEVICE, secret, name, throttle->device);
+	} else {
+		if (throttle->address != NULL && read_network(network, throttle->address)) {
+			add_bucket(throttle, PAIR, secret, name, network);
+			add_bucket(throttle, ADDRESS, secret, "", network);
+		}
+		add_bucket(throttle, NAME, secret, name, "");
+	}
+	if (!store_count(store, throttle->buckets, throttle->count, now, wait, log))
+		return THROTTLE_FAULT;
+	return *wait > 0 ? THROTTLE_WAIT : THROTTLE_GO;
+}
+
+void
+throttle_forgive(const struct throttle *throttle, struct store *store, time_t now,
+    const struct log *log)
+{
+	store_uncount(store, throttle->buckets, throttle->count, now, log);
 }

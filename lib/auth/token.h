@@ -4,7 +4,6 @@
  * A token is a JWT (RFC 7519) of HS256, ES256 or RS256 (RFC 7518), whose header names the key by
  * "kid" and which has the claims "iss", "aud" (always "session"), "sub", "iat", "exp",
  * "auth_time", "sid" and "pwv".
- * Nothing here logs, allocates for the caller, or reads the clock: time is an argument.
  */
 #ifndef POSTERN_TOKEN_H
 #define POSTERN_TOKEN_H
@@ -23,6 +22,7 @@ enum {
 	TOKEN_SIZE = TOKEN_HEAD_MAX + TOKEN_SIGNATURE_MAX + 1,
 	TOKEN_SID_SIZE = 33, /* 128 random bits, hexadecimal */
 	TOKEN_PWV_SIZE = 17, /* 64 bits of a digest, hexadecimal */
+	TOKEN_KEYS_MAX = 2,
 	TOKEN_KID_SIZE = KEY_ID_SIZE,
 	TOKEN_CLOCK_SKEW = 60, /* seconds another machine's clock may be ahead */
 };
@@ -32,11 +32,20 @@ enum {
 /* A key is for one algorithm, whatever a token says. */
 struct token_key {
 	const char *alg;
-	/* As libjwt takes them; the caller's, kept, not copied. Neither is ever an empty text. */
+	/* The caller's; kept, not copied. Both are never empty. */
 	const char *signing; /* NULL where it only verifies */
 	const char *verifying;
 	size_t signature_length; /* in base64url, without a NUL */
 	char kid[TOKEN_KID_SIZE];
+};
+
+struct token_cache;
+
+/* The keys of a site: the current one, which signs, and the one before it. */
+struct token_keys {
+	struct token_key keys[TOKEN_KEYS_MAX];
+	size_t count;
+	struct token_cache *cache; /* of what was verified with them, or NULL */
 };
 
 struct token {
@@ -44,8 +53,7 @@ struct token {
 	char sid[TOKEN_SID_SIZE];
 	char pwv[TOKEN_PWV_SIZE];
 	time_t issued, expires, auth_time; /* seconds; auth_time is when the password was given */
-	/* Nothing to token_sign(). */
-	bool bearer; /* it came in Authorization, and not in a cookie */
+	bool bearer; /* it came in Authorization, and not in a cookie; nothing to token_sign() */
 };
 
 /* What else a token must agree with. */
@@ -63,24 +71,24 @@ bool token_key_of_secret(struct token_key *key, const char *secret);
 bool token_key_of_file(struct token_key *key, const struct key *file);
 
 /*
- * Write a new token to `out`. It is checked with token_verify() before it leaves.
- * False, with `out` emptied, when that check fails or on a fault.
+ * Write a new token to `out`, signed with the first key. It is checked with token_verify() before
+ * it leaves. False, with `out` emptied, when that check fails or on a fault.
  */
-bool token_sign(char out[static TOKEN_SIZE], const struct token *token, const struct token_key *key,
-    const struct token_rules *rules);
+bool token_sign(char out[static TOKEN_SIZE], const struct token *token,
+    const struct token_keys *keys, const struct token_rules *rules);
 
 /*
- * NULL when the times of a token, once verified, are such that it still is ours and not over. Else
- * the word that token_verify() says.
+ * Check `text` against the keys. True, with `token` filled, when it is ours and not over. False,
+ * with `token` zeroed, in every other case; `why` then says in a word which one, for the log:
+ * TOKEN_MEMORY when there was not enough of it to tell.
  */
-const char *token_is_untimely(const struct token *token, const struct token_rules *rules);
+bool token_verify(struct token *token, const char *text, const struct token_keys *keys,
+    const struct token_rules *rules, const char **why);
 
-/*
- * Check `text` against `count` keys, the current one first. True, with `token` filled, when it
- * is ours and not over. False, with `token` zeroed, in every other case; `why` then says in a
- * word which one, for the log: TOKEN_MEMORY when there was not enough of it to tell.
- */
-bool token_verify(struct token *token, const char *text, const struct token_key keys[],
-    size_t count, const struct token_rules *rules, const char **why);
+/* Remember from now on what token_verify() finds. token_keys_forget() ends it. */
+void token_keys_remember(struct token_keys *keys);
+
+/* Free the cache, and wipe all. */
+void token_keys_forget(struct token_keys *keys);
 
 #endif

@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/password.h"
 #include "base/secret.h"
-#include "base/text.h"
 
 enum {
 	USERS_FILE_MAX = 256 * 1024 * 1024,
 	COMPLAINTS_MAX = 100, /* a file full of bad lines must not fill the log */
+};
+
+/* One usable line of the file; both texts lie in the file's own memory. */
+struct users_line {
+	const char *name, *hash;
+	size_t number;
 };
 
 static void
@@ -24,38 +28,24 @@ complain(const struct log *log, size_t *complaints, const struct users_line *lin
 		    line->number, log_text(quoted, line->name), reason);
 }
 
-/*
- * Split a line of the file, of `length` bytes and a NUL, in place. False when it holds no user:
- * then `reason` says what is wrong with it, or is NULL for a comment or an empty line.
- */
-static bool
-split(char *line, size_t length, struct users_line *out, const char **reason)
+/* Split a line in place. NULL, or what is wrong with it. */
+static const char *
+split(struct users_line *out, const struct file_line *line)
 {
-	char *colon = strchr(line, ':');
-	char *hash;
+	char *colon = strchr(line->text, ':');
 
-	*reason = NULL;
-	out->name = "";
-	if (length > 0 && line[length - 1] == '\r')
-		line[--length] = '\0';
-	if (length == 0 || line[0] == '#')
-		return false;
-	*reason = "the line has a NUL byte";
-	if (strlen(line) != length)
-		return false;
-	*reason = "the line is not name:hash";
+	*out = (struct users_line){ .name = "", .number = line->number };
+	if (line->has_nul)
+		return "the line has a NUL byte";
 	if (colon == NULL)
-		return false;
+		return "the line is not name:hash";
 	*colon = '\0';
-	hash = colon + 1;
-	hash[strcspn(hash, ":")] = '\0';
-	*reason = "the name is longer than 63 bytes or has a character that no name may have";
-	if (!text_is_name(line))
-		return false;
-	out->name = line;
-	out->hash = hash;
-	*reason = password_refuse(hash);
-	return *reason == NULL;
+	if (!text_is_name(line->text))
+		return "the name is longer than 63 bytes or has a character that no name may have";
+	out->name = line->text;
+	out->hash = colon + 1;
+	colon[1 + strcspn(out->hash, ":")] = '\0';
+	return password_refuse(out->hash);
 }
 
 static int
@@ -68,124 +58,125 @@ by_name(const void *a, const void *b)
 static int
 by_name_and_number(const void *a, const void *b)
 {
-	size_t left = ((const struct users_line *)a)->number;
-	size_t right = ((const struct users_line *)b)->number;
-	int order = by_name(a, b);
+	const struct users_line *left = a, *right = b;
+	const int order = by_name(a, b);
 
-	return order != 0 ? order : (left > right) - (left < right);
-}
-
-static size_t
-count_lines(const struct file *file)
-{
-	size_t lines = 1;
-
-	for (size_t i = 0; i < file->length; i++)
-		lines += file->text[i] == '\n';
-	return lines;
-}
-
-/* Sort the lines and leave one of each name. */
-static void
-sort(struct users *users, const struct log *log, size_t *complaints)
-{
-	size_t kept = 0;
-
-	qsort(users->lines, users->count, sizeof(users->lines[0]), by_name_and_number);
-	for (size_t i = 0; i < users->count; i++) {
-		if (kept > 0 && strcmp(users->lines[kept - 1].name, users->lines[i].name) == 0)
-			complain(log, complaints, &users->lines[i],
-			    "the name stands twice: the first line counts");
-		else
-			users->lines[kept++] = users->lines[i];
-	}
-	users->count = kept;
-}
-
-static void
-parse(struct users *users, const struct log *log)
-{
-	char *line = users->file.text, *end = line + users->file.length;
-	size_t complaints = 0;
-
-	if (text_begins(line, TEXT_BYTE_ORDER_MARK))
-		line += strlen(TEXT_BYTE_ORDER_MARK);
-	for (size_t number = 1; line < end; number++) {
-		struct users_line *slot = &users->lines[users->count];
-		char *stop = memchr(line, '\n', (size_t)(end - line));
-		const char *reason;
-
-		if (stop == NULL)
-			stop = end;
-		*stop = '\0';
-		slot->number = number;
-		if (split(line, (size_t)(stop - line), slot, &reason))
-			users->count++;
-		else if (reason != NULL)
-			complain(log, &complaints, slot, reason);
-		line = stop + 1;
-	}
-	sort(users, log, &complaints);
-	if (complaints > COMPLAINTS_MAX)
-		log_event(log, "config", "setting=POSTERN_USERS reason=\"%zu bad lines in all\"",
-		    complaints);
+	return order != 0 ? order : (left->number > right->number) - (left->number < right->number);
 }
 
 bool
-users_read(struct users *users, const char *path, time_t now, const struct log *log)
+users_read(struct users *users, const struct config *config, time_t now, const struct log *log)
 {
-	char why[FILE_WHY_SIZE];
+	size_t lines = 1, complaints = 0, kept = 0;
+	struct text_why why;
+	struct file_line line;
 
-	switch (file_read(&users->file, path, USERS_FILE_MAX, true, now, why)) {
+	switch (file_read(&users->file, config->users, USERS_FILE_MAX, FILE_SECRET, now, &why)) {
 	case FILE_UNCHANGED:
 		return true;
 	case FILE_FAULT:
-		log_event(log, "config", "setting=POSTERN_USERS reason=\"%s\"", why);
+		log_event(log, "config", "setting=POSTERN_USERS reason=\"%s\"", why.text);
 		users_forget(users);
 		return false;
 	case FILE_READ:
 		break;
 	}
+	for (size_t i = 0; i < users->file.length; i++)
+		lines += users->file.text[i] == '\n';
 	free(users->lines);
 	users->count = 0;
-	users->lines = calloc(count_lines(&users->file), sizeof(users->lines[0]));
+	users->lines = calloc(lines, sizeof(users->lines[0]));
 	if (users->lines == NULL) {
 		log_event(log, "config", "setting=POSTERN_USERS reason=\"out of memory\"");
 		users_forget(users);
 		return false;
 	}
-	parse(users, log);
+	line = file_first_line(&users->file);
+	while (file_next_line(&line)) {
+		struct users_line *next = &users->lines[users->count];
+		const char *wrong = split(next, &line);
+
+		if (wrong == NULL)
+			users->count++;
+		else
+			complain(log, &complaints, next, wrong);
+	}
+	qsort(users->lines, users->count, sizeof(users->lines[0]), by_name_and_number);
+	for (size_t i = 0; i < users->count; i++) {
+		if (kept > 0 && by_name(&users->lines[kept - 1], &users->lines[i]) == 0)
+			complain(log, &complaints, &users->lines[i],
+			    "the name stands twice: the first line counts");
+		else
+			users->lines[kept++] = users->lines[i];
+	}
+	users->count = kept;
+	if (complaints > COMPLAINTS_MAX)
+		log_event(log, "config", "setting=POSTERN_USERS reason=\"%zu bad lines in all\"",
+		    complaints);
 	return true;
 }
 
-/* Which of `count` lines stands in for an unknown name. Always the same one for a name. */
-static size_t
-decoy(const char *name, const unsigned char key[static SECRET_DIGEST_BYTES], size_t count)
+static void
+digest_for(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret, const char *label,
+    const char *text)
 {
+	unsigned char key[SECRET_DIGEST_BYTES];
+
+	secret_derive(key, secret, label);
+	secret_digest(out, key, sizeof(key), text, strlen(text));
+}
+
+void
+users_find(struct account *account, const struct users *users, const char *name,
+    const struct config *config)
+{
+	const char *const secrets[] = { config->secret, config->secret_previous };
+	const struct users_line wanted = { .name = name };
 	unsigned char digest[SECRET_DIGEST_BYTES];
+	char text[TEXT_NAME_SIZE + PASSWORD_HASH_SIZE + 1];
 	uint64_t number;
 
-	/* On a fault the digest is zero, and so any line does. */
-	secret_digest(digest, key, SECRET_DIGEST_BYTES, name, strlen(name));
-	memcpy(&number, digest, sizeof(number));
-	return (size_t)(number % count);
+	*account = (struct account){ .line = NULL };
+	if (users->count == 0)
+		return;
+	account->line =
+	    bsearch(&wanted, users->lines, users->count, sizeof(users->lines[0]), by_name);
+	account->known = account->line != NULL;
+	/* The line that stands in for an unknown name is always the same one for a name. */
+	if (!account->known) {
+		digest_for(digest, config->secret, "decoy", name);
+		memcpy(&number, digest, sizeof(number));
+		account->line = &users->lines[number % users->count];
+	}
+	text_copy(account->user, sizeof(account->user), account->line->name);
+	text_format(text, sizeof(text), "%s:%s", account->user, account->line->hash);
+	for (size_t i = 0; i < COUNT(secrets) && secrets[i][0] != '\0'; i++) {
+		digest_for(digest, secrets[i], "pwv", text);
+		secret_hex(account->pwv[i], digest, (TOKEN_PWV_SIZE - 1) / 2);
+		account->pwv_count++;
+	}
+	secret_wipe(text, sizeof(text));
+}
+
+enum password
+users_check(const struct account *account, const char *password)
+{
+	enum password match;
+
+	if (account->line == NULL)
+		return PASSWORD_WRONG;
+	match = password_check(password, account->line->hash);
+	return match == PASSWORD_RIGHT && !account->known ? PASSWORD_WRONG : match;
 }
 
 bool
-users_find(const struct users *users, const char *name,
-    const unsigned char key[static SECRET_DIGEST_BYTES], const char **hash)
+users_has_pwv(const struct account *account, const char pwv[static TOKEN_PWV_SIZE])
 {
-	const struct users_line wanted = { .name = name };
-	const struct users_line *line;
+	bool same = false;
 
-	*hash = NULL;
-	if (users->count == 0)
-		return false;
-	*hash = users->lines[decoy(name, key, users->count)].hash;
-	line = bsearch(&wanted, users->lines, users->count, sizeof(users->lines[0]), by_name);
-	if (line != NULL)
-		*hash = line->hash;
-	return line != NULL;
+	for (size_t i = 0; i < account->pwv_count; i++)
+		same = same || secret_equal(account->pwv[i], pwv, TOKEN_PWV_SIZE);
+	return same;
 }
 
 void

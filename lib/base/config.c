@@ -11,15 +11,13 @@
 
 #include "base/file.h"
 #include "base/secret.h"
-#include "base/text.h"
-#include "store/state.h"
 
 #define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define LETTERS CAPITALS "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
 #define PLACE_SIZE 512
 
-enum { ENV_FILE_MAX = 65536 };
+enum { ENV_FILE_MAX = 65536, SECONDS_MAX = 99999999 };
 
 extern char **environ;
 
@@ -28,7 +26,7 @@ extern char **environ;
  * read after the name of the setting.
  */
 
-/* NULL, or why nobody knows what is meant: systemd and docker would not read the same. */
+/* systemd and docker disagree on quotes, spaces at the ends and backslashes. */
 static const char *
 check_spelling(const char *value)
 {
@@ -36,42 +34,33 @@ check_spelling(const char *value)
 
 	if (value[0] == '"' || value[0] == '\'')
 		return "has quotes around its value: take them away";
-	if (isspace((unsigned char)value[0]) ||
-	    (length > 0 && isspace((unsigned char)value[length - 1])))
+	if (length > 0 &&
+	    (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1])))
 		return "has a space before or after its value: take it away";
 	return strchr(value, '\\') != NULL ? "has a backslash in its value" : NULL;
-}
-
-/* Is this what stands in an example, and not a random secret? */
-static bool
-is_placeholder(const char *secret)
-{
-	static const char *const words[] = { "change", "example", "password", "placeholder",
-		"replace", "secret" };
-	bool seen[UCHAR_MAX + 1] = { false };
-	int different = 0;
-
-	for (const char *at = secret; *at != '\0'; at++) {
-		different += !seen[(unsigned char)*at];
-		seen[(unsigned char)*at] = true;
-		for (size_t i = 0; i < COUNT(words); i++) {
-			if (strncasecmp(at, words[i], strlen(words[i])) == 0)
-				return true;
-		}
-	}
-	return different < 8;
 }
 
 static const char *
 check_secret(const char *value)
 {
+	static const char *const examples[] = { "change", "example", "password", "placeholder",
+		"replace", "secret" };
+	bool placeholder = false, seen[UCHAR_MAX + 1] = { false };
+	int different = 0;
+
+	for (const char *at = value; *at != '\0'; at++) {
+		different += !seen[(unsigned char)*at];
+		seen[(unsigned char)*at] = true;
+	}
+	for (size_t i = 0; i < COUNT(examples); i++)
+		placeholder = placeholder || strcasestr(value, examples[i]) != NULL;
 	if (strlen(value) < CONFIG_SECRET_MIN)
 		return "is shorter than 32 bytes: make one with `openssl rand -hex 32`";
 	if (text_begins(value, "-----BEGIN"))
 		return "is a PEM file, not a secret: make one with `openssl rand -hex 32`";
 	if (strpbrk(value, " \t") != NULL)
 		return "has a space in it: a comment needs a line of its own";
-	if (is_placeholder(value))
+	if (placeholder || different < 8)
 		return "is a placeholder: make one with `openssl rand -hex 32`";
 	return NULL;
 }
@@ -80,31 +69,6 @@ static const char *
 check_path(const char *value)
 {
 	return value[0] == '/' ? NULL : "is not an absolute path";
-}
-
-static const char *
-check_seconds(const char *value)
-{
-	/* strtol() alone would also take signs, spaces and a tail. */
-	if (strlen(value) > 8 || !text_is_made_of(value, DIGITS) || strtol(value, NULL, 10) < 1)
-		return "is not a number of seconds from 1 to 99999999";
-	return NULL;
-}
-
-static const char *
-check_grace(const char *value)
-{
-	return strcmp(value, "0") == 0 || check_seconds(value) == NULL
-	    ? NULL
-	    : "is not a number of seconds from 0 to 99999999";
-}
-
-static const char *
-check_issuer(const char *value)
-{
-	if (!text_is_made_of(value, LETTERS DIGITS "-._~:/?#[]@!$&'()*+,;=%"))
-		return "has a character that no URI has";
-	return NULL;
 }
 
 static const char *
@@ -122,14 +86,6 @@ check_origin(const char *value)
 	if ((strncasecmp(value, "http://", 7) != 0 && strncasecmp(value, "https://", 8) != 0) ||
 	    strchr(".-:]", host[3]) != NULL || !text_is_made_of(host + 3, LETTERS DIGITS ".-:[]"))
 		return "is not an origin such as https://example.org, with nothing after the host";
-	return NULL;
-}
-
-static const char *
-check_cookie(const char *value)
-{
-	if (!text_is_made_of(value, LETTERS DIGITS "!#$%&'*+-.^_`|~"))
-		return "is not a cookie name: RFC 6265, section 4.1.1";
 	return NULL;
 }
 
@@ -157,46 +113,62 @@ check_mount(const char *value)
 static const struct setting {
 	const char *name;
 	size_t offset, size;
-	const char *(*check)(const char *value);
 	const char *fallback;
+	const char *(*check)(const char *value);
+	const char *bytes; /* that its value is of; NULL: any */
+	long min, max;     /* of a number */
+	const char *wrong; /* with a value of other bytes, or another number */
 } settings[] = {
-	{ "POSTERN_PUBLIC_KEY_FILE", FIELD(public_key), check_path, "" },
-	{ "POSTERN_SECRET", FIELD(secret), check_secret, NULL },
-	{ "POSTERN_SECRET_PREVIOUS", FIELD(secret_previous), check_secret, "" },
-	{ "POSTERN_KEY_FILE", FIELD(key), check_path, "" },
-	{ "POSTERN_KEY_FILE_PREVIOUS", FIELD(key_previous), check_path, "" },
-	{ "POSTERN_USERS", FIELD(users), check_path, NULL },
-	{ "POSTERN_GROUPS", FIELD(groups), check_path, "" },
-	{ "POSTERN_STATE", FIELD(state), state_is_wrong, NULL },
-	{ "POSTERN_STATE_GRACE", FIELD(state_grace), check_grace, "0" },
-	{ "POSTERN_TOKEN_TTL", FIELD(token_ttl), check_seconds, "300" },
-	{ "POSTERN_SESSION_TTL", FIELD(session_ttl), check_seconds, "28800" },
-	{ "POSTERN_ISSUER", FIELD(issuer), check_issuer, "postern" },
-	{ "POSTERN_ORIGIN", FIELD(origin), check_origin, "" },
-	{ "POSTERN_COOKIE", FIELD(cookie), check_cookie, "" },
-	{ "POSTERN_LOGIN", FIELD(login), check_mount, "/login" },
-	{ "POSTERN_LOGOUT", FIELD(logout), check_mount, "/logout" },
-	{ "POSTERN_HOME", FIELD(home), check_url, "/welcome" },
-	{ "POSTERN_PAGES", FIELD(pages), check_path, "" },
-	{ "POSTERN_TITLE", FIELD(title), check_title, "Sign in" },
+	{ "POSTERN_PUBLIC_KEY_FILE", FIELD(public_key), "", .check = check_path },
+	{ "POSTERN_SECRET", FIELD(secret), NULL, .check = check_secret },
+	{ "POSTERN_SECRET_PREVIOUS", FIELD(secret_previous), "", .check = check_secret },
+	{ "POSTERN_KEY_FILE", FIELD(key), "", .check = check_path },
+	{ "POSTERN_KEY_FILE_PREVIOUS", FIELD(key_previous), "", .check = check_path },
+	{ "POSTERN_USERS", FIELD(users), NULL, .check = check_path },
+	{ "POSTERN_GROUPS", FIELD(groups), "", .check = check_path },
+	{ "POSTERN_STATE", FIELD(state), .fallback = NULL },
+	{ "POSTERN_STATE_GRACE", FIELD(state_grace), "0", NULL, DIGITS, 0, SECONDS_MAX,
+	    "is not a number of seconds from 0 to 99999999" },
+	{ "POSTERN_SESSIONS", FIELD(sessions), "100", NULL, DIGITS, 1, CONFIG_SESSIONS_MAX,
+	    "is not a number from 1 to 1000" },
+	{ "POSTERN_TOKEN_TTL", FIELD(token_ttl), "300", NULL, DIGITS, 1, SECONDS_MAX,
+	    "is not a number of seconds from 1 to 99999999" },
+	{ "POSTERN_SESSION_TTL", FIELD(session_ttl), "28800", NULL, DIGITS, 1, SECONDS_MAX,
+	    "is not a number of seconds from 1 to 99999999" },
+	{ "POSTERN_ISSUER", FIELD(issuer), "postern",
+	    .bytes = LETTERS DIGITS "-._~:/?#[]@!$&'()*+,;=%",
+	    .wrong = "has a character that no URI has" },
+	{ "POSTERN_ORIGIN", FIELD(origin), "", .check = check_origin },
+	{ "POSTERN_COOKIE", FIELD(cookie), "", .bytes = LETTERS DIGITS "!#$%&'*+-.^_`|~",
+	    .wrong = "is not a cookie name: RFC 6265, section 4.1.1" },
+	{ "POSTERN_LOGIN", FIELD(login), "/login", .check = check_mount },
+	{ "POSTERN_LOGOUT", FIELD(logout), "/logout", .check = check_mount },
+	{ "POSTERN_HOME", FIELD(home), "/welcome", .check = check_url },
+	{ "POSTERN_PAGES", FIELD(pages), "", .check = check_path },
+	{ "POSTERN_TITLE", FIELD(title), "Sign in", .check = check_title },
 };
 
 enum { SETTINGS = COUNT(settings) };
 
-/* Store a value that is not empty. NULL, or what is wrong with it. */
+/* NULL, or what is wrong with a value that is not empty. */
 static const char *
-take(struct config *config, const struct setting *setting, const char *value)
+check(const struct setting *setting, const char *value)
 {
-	char *field = (char *)config + setting->offset;
+	const bool is_number = setting->size == sizeof(long);
 	const char *wrong = check_spelling(value);
 
-	if (wrong == NULL)
-		wrong = setting->check(value);
-	if (wrong == NULL && (setting->check == check_seconds || setting->check == check_grace))
-		*(long *)(void *)field = strtol(value, NULL, 10);
-	else if (wrong == NULL && !text_copy(field, setting->size, value))
-		wrong = "is too long";
-	return wrong;
+	if (wrong != NULL)
+		return wrong;
+	if (setting->check != NULL && (wrong = setting->check(value)) != NULL)
+		return wrong;
+	/* strtol() alone would also take signs, spaces and a tail. */
+	if (setting->bytes != NULL && !text_is_made_of(value, setting->bytes))
+		return setting->wrong;
+	if (is_number &&
+	    (strlen(value) > 8 || strtol(value, NULL, 10) < setting->min ||
+		strtol(value, NULL, 10) > setting->max))
+		return setting->wrong;
+	return !is_number && strlen(value) >= setting->size ? "is too long" : NULL;
 }
 
 /* The place of the setting whose name is these bytes, or SETTINGS. */
@@ -213,66 +185,59 @@ find_setting(const char *name, size_t length)
 
 /* Is there a POSTERN_ name in the process environment that we do not know? */
 static bool
-environment_is_known(char why[static CONFIG_WHY_SIZE])
+environment_is_known(struct text_why *why)
 {
 	for (char **entry = environ; *entry != NULL; entry++) {
 		int length = (int)strcspn(*entry, "=");
 
-		/* One says where the settings are, two are parameters of a request. */
-		if (!text_begins(*entry, "POSTERN_") || text_begins(*entry, "POSTERN_ENV=") ||
-		    text_begins(*entry, "POSTERN_GATE=") ||
-		    text_begins(*entry, "POSTERN_REQUIRE=") ||
-		    find_setting(*entry, (size_t)length) < SETTINGS)
-			continue;
-		text_format(why, CONFIG_WHY_SIZE, "%.*s is not a setting",
-		    length > 60 ? 60 : length, *entry);
-		return false;
+		/* POSTERN_ENV says where the settings are, the others are parameters of a request.
+		 */
+		if (text_begins(*entry, "POSTERN_") && !text_begins(*entry, "POSTERN_ENV=") &&
+		    !text_begins(*entry, "POSTERN_GATE=") &&
+		    !text_begins(*entry, "POSTERN_REQUIRE=") &&
+		    find_setting(*entry, (size_t)length) == SETTINGS)
+			return text_refuse(why, "%.*s is not a setting", length > 60 ? 60 : length,
+			    *entry);
 	}
 	return true;
 }
 
 /* Remember the value of one line of the environment file. NULL, or what is wrong with it. */
 static const char *
-read_line(char *line, const char *values[static SETTINGS])
+read_line(const struct file_line *line, const char *values[static SETTINGS])
 {
-	size_t name = strspn(line, LETTERS DIGITS "_"), place = find_setting(line, name);
+	size_t name = strspn(line->text, LETTERS DIGITS "_");
+	size_t place = find_setting(line->text, name);
 
-	if (line[0] == '\0' || line[0] == '#')
-		return NULL;
-	if (name == 0 || line[name] != '=')
+	if (line->has_nul)
+		return "has a NUL byte";
+	if (name == 0 || line->text[name] != '=')
 		return "is neither KEY=value nor a # comment";
 	if (place == SETTINGS)
-		return text_begins(line, "POSTERN_") ? "is not a setting" : NULL;
+		return text_begins(line->text, "POSTERN_") ? "is not a setting" : NULL;
 	if (values[place] != NULL)
 		return "is set twice";
-	values[place] = line + name + 1;
+	values[place] = line->text + name + 1;
 	return check_spelling(values[place]);
 }
 
 static bool
 read_lines(struct file *file, const char *path, const char *values[static SETTINGS],
-    char why[static CONFIG_WHY_SIZE])
+    struct text_why *why)
 {
-	char *rest = file->text, *line;
-	const char *wrong = strlen(file->text) == file->length ? NULL : "has a NUL byte";
-	int number = 0, shown = 0;
+	struct file_line line = file_first_line(file);
 
-	if (text_begins(rest, TEXT_BYTE_ORDER_MARK))
-		rest += strlen(TEXT_BYTE_ORDER_MARK);
-	while (wrong == NULL && (line = strsep(&rest, "\n")) != NULL) {
-		size_t length = strlen(line);
-
-		if (length > 0 && line[length - 1] == '\r')
-			line[length - 1] = '\0';
-		number++;
+	while (file_next_line(&line)) {
+		const char *wrong = read_line(&line, values);
 		/* Only a name of ours is shown: the rest may be a secret in the wrong place. */
-		shown = text_begins(line, "POSTERN_") ? (int)strspn(line, CAPITALS "_") : 0;
-		wrong = read_line(line, values);
+		int shown =
+		    text_begins(line.text, "POSTERN_") ? (int)strspn(line.text, CAPITALS "_") : 0;
+
+		if (wrong != NULL)
+			return text_refuse(why, "%s, line %zu: %.*s%s%s", path, line.number, shown,
+			    line.text, shown > 0 ? " " : "", wrong);
 	}
-	if (wrong != NULL)
-		text_format(why, CONFIG_WHY_SIZE, "%s, line %d: %.*s%s%s", path, number, shown,
-		    shown > 0 ? line : "", shown > 0 ? " " : "", wrong);
-	return wrong == NULL;
+	return true;
 }
 
 /* The `i`th place to look for the environment file: the last one is of the system. */
@@ -331,19 +296,13 @@ find_env(char path[static PLACE_SIZE], char hidden[static PLACE_SIZE])
 	return false;
 }
 
-/* Can it do without this setting? */
-static bool
-is_dispensable(const struct config *config, const struct setting *setting)
-{
-	return config->public_key[0] != '\0' && setting->check != state_is_wrong;
-}
-
 /* Take each setting from the process environment, else from the file, else its fallback. */
 static bool
 take_all(struct config *config, const char *values[static SETTINGS], const char *hidden,
-    char why[static CONFIG_WHY_SIZE])
+    struct text_why *why)
 {
 	for (size_t i = 0; i < SETTINGS; i++) {
+		char *field = (char *)config + settings[i].offset;
 		const char *value = getenv(settings[i].name);
 		const char *wrong = NULL;
 
@@ -351,95 +310,97 @@ take_all(struct config *config, const char *values[static SETTINGS], const char 
 			value = values[i];
 		if (value == NULL || value[0] == '\0')
 			value = settings[i].fallback;
-		if (value == NULL && is_dispensable(config, &settings[i]))
+		/* A program that only verifies needs to know where sessions are listed, no more. */
+		if (value == NULL && config->public_key[0] != '\0' &&
+		    strcmp(settings[i].name, "POSTERN_STATE") != 0)
 			value = "";
 		if (value == NULL)
 			wrong = "is missing: set it in the environment file, see postern.env(5)";
 		else if (value[0] != '\0')
-			wrong = take(config, &settings[i], value);
-		if (wrong != NULL) {
-			text_format(why, CONFIG_WHY_SIZE, "%s %s%s%s", settings[i].name, wrong,
+			wrong = check(&settings[i], value);
+		if (wrong == NULL && settings[i].size == sizeof(long))
+			*(long *)(void *)field = strtol(value, NULL, 10);
+		else if (wrong == NULL)
+			text_copy(field, settings[i].size, value);
+		if (wrong != NULL)
+			return text_refuse(why, "%s %s%s%s", settings[i].name, wrong,
 			    hidden[0] != '\0' ? "; cannot read " : "", hidden);
-			return false;
-		}
 	}
 	return true;
 }
 
 /* See to what follows from several settings together. */
 static bool
-conclude(struct config *config, char why[static CONFIG_WHY_SIZE])
+conclude(struct config *config, struct text_why *why)
 {
 	const char *login = strrchr(config->login, '/'), *logout = strrchr(config->logout, '/');
-	bool https = strncasecmp(config->origin, "https:", 6) == 0;
+	const bool https = strncasecmp(config->origin, "https:", 6) == 0;
 
 	/* By the last part of the path login.fcgi tells which of the two is meant. */
-	if (strcmp(login, logout) == 0 || strcmp(login, "/logout") == 0) {
-		text_copy(why, CONFIG_WHY_SIZE,
-		    "POSTERN_LOGIN ends as the path of signing out does");
-		return false;
-	}
-	if (config->public_key[0] != '\0' && config->key[0] != '\0') {
-		text_copy(why, CONFIG_WHY_SIZE,
+	if (strcmp(login, logout) == 0 || strcmp(login, "/logout") == 0)
+		return text_refuse(why, "POSTERN_LOGIN ends as the path of signing out does");
+	if (config->public_key[0] != '\0' && config->key[0] != '\0')
+		return text_refuse(why,
 		    "POSTERN_PUBLIC_KEY_FILE is for who only verifies, POSTERN_KEY_FILE for who "
 		    "signs: take one of them away");
-		return false;
-	}
 	if (config->key_previous[0] != '\0' && config->key[0] == '\0' &&
-	    config->public_key[0] == '\0') {
-		text_copy(why, CONFIG_WHY_SIZE,
+	    config->public_key[0] == '\0')
+		return text_refuse(why,
 		    "POSTERN_KEY_FILE_PREVIOUS is of no use without POSTERN_KEY_FILE");
-		return false;
-	}
 	if (config->cookie[0] == '\0')
 		text_copy(config->cookie, sizeof(config->cookie), https ? "__Host-token" : "token");
 	config->secure = https || text_begins(config->cookie, "__");
 	return true;
 }
 
+/* Are the files that the settings name there, and nobody else's? */
 static bool
-load(struct config *config, struct file *file, time_t now, char why[static CONFIG_WHY_SIZE])
+files_are_private(const struct config *config, struct text_why *why)
 {
-	char path[PLACE_SIZE], hidden[PLACE_SIZE], reason[FILE_WHY_SIZE];
+	const struct {
+		const char *setting, *path;
+	} files[] = { { "POSTERN_USERS", config->users }, { "POSTERN_GROUPS", config->groups } };
+	struct text_why reason;
+
+	for (size_t i = 0; i < COUNT(files); i++) {
+		if (files[i].path[0] != '\0' &&
+		    !file_is_trusted(files[i].path, FILE_SECRET, &reason))
+			return text_refuse(why, "%s: %s: %s", files[i].setting, files[i].path,
+			    reason.text);
+	}
+	if (config->state[0] == '/' && !file_is_private_folder(config->state, &reason))
+		return text_refuse(why, "POSTERN_STATE: %s: %s", config->state, reason.text);
+	return true;
+}
+
+static bool
+load(struct config *config, struct file *file, time_t now, struct text_why *why)
+{
+	char path[PLACE_SIZE], hidden[PLACE_SIZE];
 	const char *values[SETTINGS] = { NULL };
+	struct text_why reason;
 
 	if (!environment_is_known(why))
 		return false;
 	if (find_env(path, hidden)) {
 		text_copy(config->env, sizeof(config->env), path);
-		if (file_read(file, path, ENV_FILE_MAX, true, now, reason) == FILE_FAULT) {
-			text_format(why, CONFIG_WHY_SIZE, "the environment file %s: %s", path,
-			    reason);
-			return false;
-		}
+		if (file_read(file, path, ENV_FILE_MAX, FILE_SECRET, now, &reason) == FILE_FAULT)
+			return text_refuse(why, "the environment file %s: %s", path, reason.text);
 		if (!read_lines(file, path, values, why))
 			return false;
 	}
-	if (!take_all(config, values, hidden, why))
-		return false;
-	if (config->users[0] != '\0' && !file_is_private(config->users, reason)) {
-		text_format(why, CONFIG_WHY_SIZE, "POSTERN_USERS: %s: %s", config->users, reason);
-		return false;
-	}
-	if (config->groups[0] != '\0' && !file_is_private(config->groups, reason)) {
-		text_format(why, CONFIG_WHY_SIZE, "POSTERN_GROUPS: %s: %s", config->groups, reason);
-		return false;
-	}
-	if (config->state[0] == '/' && !file_is_private_folder(config->state, reason)) {
-		text_format(why, CONFIG_WHY_SIZE, "POSTERN_STATE: %s: %s", config->state, reason);
-		return false;
-	}
-	return conclude(config, why);
+	return take_all(config, values, hidden, why) && files_are_private(config, why) &&
+	    conclude(config, why);
 }
 
 bool
-config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE])
+config_load(struct config *config, time_t now, struct text_why *why)
 {
 	struct file file = { 0 };
 	bool right;
 
 	*config = (struct config){ 0 };
-	why[0] = '\0';
+	why->text[0] = '\0';
 	right = load(config, &file, now, why);
 	file_forget(&file);
 	if (!right)
@@ -447,21 +408,16 @@ config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE])
 	return right;
 }
 
-static bool
-has_folder(const char *place)
-{
-	char folder[PLACE_SIZE];
-
-	return text_format(folder, sizeof(folder), "%.*s", (int)(strrchr(place, '/') - place),
-		   place) &&
-	    !is_absent(folder);
-}
-
 static void
 choose_place(char out[static PLACE_SIZE], const char *document_root)
 {
+	char folder[PLACE_SIZE];
+
 	for (int i = 0; i < 3; i++) {
-		if (env_place(out, i) && has_folder(out))
+		if (env_place(out, i) &&
+		    text_format(folder, sizeof(folder), "%.*s", (int)(strrchr(out, '/') - out),
+			out) &&
+		    !is_absent(folder))
 			return;
 	}
 	/* The last one is of the system, and known whatever happens. */
@@ -471,22 +427,20 @@ choose_place(char out[static PLACE_SIZE], const char *document_root)
 	}
 }
 
-static bool
-environment_has(const char *setting)
-{
-	const char *value = getenv(setting);
-
-	return value != NULL && value[0] != '\0';
-}
-
 bool
 config_is_missing(char path[static CONFIG_LONG_SIZE], const char *document_root)
 {
+	static const char *const enough[] = { "POSTERN_SECRET", "POSTERN_PUBLIC_KEY_FILE" };
 	char place[PLACE_SIZE], hidden[PLACE_SIZE];
 	bool found = find_env(place, hidden);
 
-	if (environment_has("POSTERN_SECRET") || environment_has("POSTERN_PUBLIC_KEY_FILE") ||
-	    hidden[0] != '\0' || (found && !is_absent(place)))
+	for (size_t i = 0; i < COUNT(enough); i++) {
+		const char *value = getenv(enough[i]);
+
+		if (value != NULL && value[0] != '\0')
+			return false;
+	}
+	if (hidden[0] != '\0' || (found && !is_absent(place)))
 		return false;
 	if (!found)
 		choose_place(place, document_root);
@@ -499,26 +453,24 @@ config_accepts(const char *setting, const char *value)
 {
 	size_t i = find_setting(setting, strlen(setting));
 
-	return i < SETTINGS && value[0] != '\0' && strlen(value) < settings[i].size &&
-	    check_spelling(value) == NULL && settings[i].check(value) == NULL;
+	return i < SETTINGS && value[0] != '\0' && check(&settings[i], value) == NULL;
 }
 
 bool
-config_is_served(const struct config *config, const char *document_root,
-    char why[static CONFIG_WHY_SIZE])
+config_is_served(const struct config *config, const char *document_root, struct text_why *why)
 {
-	/* An engine is no file. */
-	const char *state = config->state[0] == '/' ? config->state : "";
-	const char *const paths[] = { config->env, config->users, config->groups, state,
+	const char *const paths[] = { config->env, config->users, config->groups, config->state,
 		config->key, config->key_previous };
-	size_t i = 0;
 
-	while (i < COUNT(paths) && (paths[i][0] != '/' || !file_is_served(paths[i], document_root)))
-		i++;
-	if (i == COUNT(paths))
-		return false;
-	text_format(why, CONFIG_WHY_SIZE,
-	    "%s lies in the document root, where the web server hands it out: move it away",
-	    paths[i]);
-	return true;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		/* POSTERN_STATE may be an address. */
+		if (paths[i][0] != '/' || !file_is_served(paths[i], document_root))
+			continue;
+		text_refuse(why,
+		    "%s lies in the document root, where the web server hands it out: "
+		    "move it away",
+		    paths[i]);
+		return true;
+	}
+	return false;
 }

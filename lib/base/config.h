@@ -13,12 +13,14 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "base/text.h"
+
 /* Sizes count the NUL. */
 enum {
 	CONFIG_SECRET_MIN = 32, /* bytes */
+	CONFIG_SESSIONS_MAX = 1000,
 	CONFIG_TEXT_SIZE = 128,
 	CONFIG_LONG_SIZE = 513,
-	CONFIG_WHY_SIZE = 1024,
 };
 
 struct config {
@@ -30,7 +32,7 @@ struct config {
 	char key[CONFIG_LONG_SIZE], key_previous[CONFIG_LONG_SIZE], public_key[CONFIG_LONG_SIZE];
 	char users[CONFIG_LONG_SIZE];  /* the user file */
 	char groups[CONFIG_LONG_SIZE]; /* the group file, or empty */
-	char state[CONFIG_LONG_SIZE];  /* see state_new() */
+	char state[CONFIG_LONG_SIZE];  /* see store_open() */
 	char pages[CONFIG_LONG_SIZE];  /* a folder, or empty */
 	char issuer[CONFIG_TEXT_SIZE];
 	char origin[CONFIG_TEXT_SIZE]; /* scheme and host, or empty */
@@ -39,14 +41,16 @@ struct config {
 	char title[CONFIG_TEXT_SIZE];
 	long token_ttl, session_ttl; /* seconds */
 	long state_grace;            /* seconds, or 0 */
+	long sessions;               /* of each kind that a user may have open */
 	bool secure;                 /* the cookie is Secure, however this request came */
 };
 
 /*
  * Read the settings. True when all of them are right; else false, `config` is wiped, and
- * `why` names the first wrong one and how to mend it. `now` is the time in seconds.
+ * `why` names the first wrong one and how to mend it. `now` is the time in seconds. Whether
+ * POSTERN_STATE is well formed is seen by store_open().
  */
-bool config_load(struct config *config, time_t now, char why[static CONFIG_WHY_SIZE]);
+bool config_load(struct config *config, time_t now, struct text_why *why);
 
 /*
  * Is there no environment file, nor a secret or a public key in the process environment? Then
@@ -62,7 +66,6 @@ bool config_accepts(const char *setting, const char *value);
  * Could a web server with this document root, or with none if it is empty, hand out one of
  * our files? Then `why` names it.
  */
-bool config_is_served(const struct config *config, const char *document_root,
-    char why[static CONFIG_WHY_SIZE]);
+bool config_is_served(const struct config *config, const char *document_root, struct text_why *why);
 
 #endif

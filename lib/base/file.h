@@ -1,5 +1,5 @@
 /*
- * file: a file read whole, if it can be trusted.
+ * file: a file read whole, if it can be trusted; its lines; where it lies.
  */
 #ifndef POSTERN_FILE_H
 #define POSTERN_FILE_H
@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-enum { FILE_WHY_SIZE = 96 };
+#include "base/text.h"
 
 /* Zero one before the first file_read(). Only `text` and `length` are for the caller. */
 struct file {
@@ -27,36 +27,49 @@ enum file_read {
 	FILE_READ,      /* `file` holds it now */
 };
 
+/* Who may read and write a file that is read. */
+enum file_trust {
+	FILE_ANYBODYS, /* others may not write to it */
+	FILE_OURS,     /* it is root's or ours, and nobody else may write to it */
+	/* It is root's or ours and gives others nothing; its group may read it if it is root's. */
+	FILE_SECRET,
+};
+
 /*
  * Read the regular file `path` of at most `max` bytes into `file`, unless it is the one read
  * before: same inode, size and time of change. `now` tells whether that time can be trusted.
- *
- * No others may write to it. A `secret` file must belong to root or to the effective user, give
- * nothing to others, nothing but reading to its group, and that only if it is root's.
- *
  * The caller ends it with file_forget().
  */
-enum file_read file_read(struct file *file, const char *path, size_t max, bool secret, time_t now,
-    char why[static FILE_WHY_SIZE]);
+enum file_read file_read(struct file *file, const char *path, size_t max, enum file_trust trust,
+    time_t now, struct text_why *why);
 
-/* Could file_read() read `path` as a secret file now? Else `why` says what is the matter. */
-bool file_is_private(const char *path, char why[static FILE_WHY_SIZE]);
-
-/*
- * Can nobody change the file `path` but root and the effective user? Others may read it. Else
- * `why` says what is the matter.
- */
-bool file_is_ours(const char *path, char why[static FILE_WHY_SIZE]);
+/* Could file_read() read `path` now, with this trust? Else `why` says what is the matter. */
+bool file_is_trusted(const char *path, enum file_trust trust, struct text_why *why);
 
 /*
- * Could this program, and no other user, write to the folder `path`, and is it on a file system
- * of this machine, so that its processes can share memory through a file? Else `why` says what
- * is the matter.
+ * Could this program, and no other user, write to the folder `path`? Else `why` says what is the
+ * matter.
  */
-bool file_is_private_folder(const char *path, char why[static FILE_WHY_SIZE]);
+bool file_is_private_folder(const char *path, struct text_why *why);
 
 /* Wipe and free what was read, and zero `file`. */
 void file_forget(struct file *file);
+
+/* A line of a file that was read. */
+struct file_line {
+	char
+	    *text; /* without its end, LF or CR LF; in the file's own memory, where a NUL ends it */
+	size_t number; /* of the line, the first being 1 */
+	bool has_nul;  /* the text has a NUL byte before its end */
+	/* The rest is file_next_line()'s own. */
+	char *rest, *end;
+};
+
+/* Before the first line. A byte order mark is skipped. */
+struct file_line file_first_line(struct file *file);
+
+/* Take the next line that is neither empty nor a `#` comment. False when there is none. */
+bool file_next_line(struct file_line *line);
 
 /* Is `path`, as it is written, in the folder `root`, or that itself? An empty root is none. */
 bool file_is_in(const char *path, const char *root);

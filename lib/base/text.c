@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool
@@ -29,6 +30,32 @@ text_format(char *out, size_t size, const char *format, ...)
 		return true;
 	out[0] = '\0';
 	return false;
+}
+
+bool
+text_refuse(struct text_why *why, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why->text, sizeof(why->text), format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+bool
+text_next(struct text_span *part, const char **rest, const char *set)
+{
+	part->at = *rest + strspn(*rest, set);
+	part->length = strcspn(part->at, set);
+	*rest = part->at + part->length;
+	return part->length > 0;
+}
+
+bool
+text_is(const struct text_span *part, const char *text)
+{
+	return strlen(text) == part->length && memcmp(text, part->at, part->length) == 0;
 }
 
 bool
@@ -66,10 +93,9 @@ text_is_name(const char *text)
 	if (length == 0 || length >= TEXT_NAME_SIZE || !text_is_utf8(text, length))
 		return false;
 	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-		if (*at <= ' ' || *at == 0x7f || strchr(":;,\"\\=", *at) != NULL)
-			return false;
-		/* U+0080 to U+009F, the C1 controls. */
-		if (at[0] == 0xc2 && at[1] < 0xa0)
+		/* The last ones are U+0080 to U+009F, the C1 controls. */
+		if (*at <= ' ' || *at == 0x7f || strchr(":;,\"\\=", *at) != NULL ||
+		    (at[0] == 0xc2 && at[1] < 0xa0))
 			return false;
 	}
 	return true;
@@ -87,13 +113,24 @@ text_begins(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static int
-hex_digit(char c)
+bool
+text_percent_encode(char *out, size_t size, const char *in, const char *plain)
 {
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	const char *at = c != '\0' ? strchr(digits, c) : NULL;
+	size_t used = 0;
 
-	return at != NULL ? (int)((at - digits) % 16) : -1;
+	for (; *in != '\0'; in++) {
+		const bool is_plain = strchr(plain, *in) != NULL;
+		const size_t length = is_plain ? 1 : 3;
+
+		if (used + length >= size) {
+			out[0] = '\0';
+			return false;
+		}
+		snprintf(out + used, 4, is_plain ? "%c" : "%%%02X", (unsigned char)*in);
+		used += length;
+	}
+	out[used] = '\0';
+	return true;
 }
 
 bool
@@ -102,17 +139,17 @@ text_percent_decode(char *text)
 	char *out = text;
 
 	for (const char *in = text; *in != '\0'; in++) {
-		int high, low;
+		char byte = *in;
 
-		if (*in != '%') {
-			*out++ = *in;
-			continue;
+		if (byte == '%') {
+			if (strspn(in + 1, "0123456789abcdefABCDEF") < 2)
+				return false;
+			byte = (char)strtol((char[]){ in[1], in[2], '\0' }, NULL, 16);
+			in += 2;
 		}
-		if ((high = hex_digit(in[1])) < 0 || (low = hex_digit(in[2])) < 0 ||
-		    high + low == 0)
+		if (byte == '\0')
 			return false;
-		*out++ = (char)(high * 16 + low);
-		in += 2;
+		*out++ = byte;
 	}
 	*out = '\0';
 	return true;

@@ -2,28 +2,22 @@
 
 #include <string.h>
 
-#include "base/text.h"
-
 bool
-cookie_next(const char **at, const char *name, char value[static COOKIE_VALUE_SIZE])
+cookie_next(struct text_span *value, const char **at, const char *name)
 {
-	size_t name_length = strlen(name);
+	const size_t length = strlen(name);
+	struct text_span pair;
 
-	value[0] = '\0';
-	while (**at != '\0') {
-		const char *pair = *at + strspn(*at, " \t;");
-		const char *end = pair + strcspn(pair, ";");
-
-		*at = end;
-		if (strncmp(pair, name, name_length) != 0 || pair[name_length] != '=')
+	while (text_next(&pair, at, ";")) {
+		while (pair.length > 0 && strchr(" \t", *pair.at) != NULL)
+			pair.at++, pair.length--;
+		while (pair.length > 0 && strchr(" \t", pair.at[pair.length - 1]) != NULL)
+			pair.length--;
+		if (pair.length <= length || strncmp(pair.at, name, length) != 0 ||
+		    pair.at[length] != '=')
 			continue;
-		pair += name_length + 1;
-		while (end[-1] == ' ' || end[-1] == '\t')
-			end--;
-		if (end - pair < COOKIE_VALUE_SIZE) {
-			memcpy(value, pair, (size_t)(end - pair));
-			value[end - pair] = '\0';
-		}
+		value->at = pair.at + length + 1;
+		value->length = pair.length - length - 1;
 		return true;
 	}
 	return false;

@@ -7,18 +7,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum {
-	COOKIE_VALUE_SIZE = 2348, /* as long as a token, with the NUL */
-	COOKIE_SET_SIZE = 2604,
-};
+#include "base/text.h"
+
+enum { COOKIE_SET_SIZE = 2604 };
 
 /*
- * Find the next cookie called `name` in the header text at `*at`, and move `*at` past it.
- * False when there is none. A value that does not fit is emptied: no token, but a cookie of
- * that name. Pairs are parted by `;` alone: a value may have a comma in it, and `__Host-` would
- * protect nothing if a neighbour could hide a cookie of that name behind one.
+ * Find the next cookie called `name` in the header text at `*at`, and move `*at` past it; `value`
+ * lies in the header. False when there is none. Only `;` separates pairs: a value may have a comma
+ * in it, and `__Host-` would protect nothing if a neighbour could hide a cookie of that name behind
+ * one.
  */
-bool cookie_next(const char **at, const char *name, char value[static COOKIE_VALUE_SIZE]);
+bool cookie_next(struct text_span *value, const char **at, const char *name);
 
 /*
  * Make the text of a Set-Cookie header for the whole site and this browser only. `max_age` in

@@ -4,30 +4,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* The scheme's default port, as it ends a host and port. */
-static const char *
-default_port(const char *origin)
-{
-	return strncasecmp(origin, "https:", 6) == 0 ? ":443" : ":80";
-}
-
-static const char *
-after_scheme(const char *origin)
-{
-	const char *slashes = strstr(origin, "://");
-
-	return slashes != NULL ? slashes + strlen("://") : "";
-}
+#include "web/reply.h"
 
 /* The length of a host and port without `port` at its end. */
 static size_t
 host_length(const char *host, const char *port)
 {
-	size_t length = strlen(host);
+	const size_t length = strlen(host), end = strlen(port);
 
-	if (length > strlen(port) && strcmp(host + length - strlen(port), port) == 0)
-		length -= strlen(port);
-	return length;
+	return length > end && strcmp(host + length - end, port) == 0 ? length - end : length;
 }
 
 /* Are these the same host and port, where `port` need not be said? */
@@ -42,32 +27,46 @@ same_host(const char *a, const char *b, const char *port)
 static bool
 is_ours(const char *origin, const char *configured, const char *host)
 {
-	const char *port = default_port(origin);
+	const char *port = strncasecmp(origin, "https:", 6) == 0 ? ":443" : ":80";
+	const char *theirs = strstr(origin, "://"), *ours = strstr(configured, "://");
 
+	if (theirs == NULL)
+		return false;
 	if (configured[0] == '\0')
-		return same_host(after_scheme(origin), host, port);
-	return strcspn(origin, ":") == strcspn(configured, ":") &&
-	    strncasecmp(origin, configured, strcspn(origin, ":")) == 0 &&
-	    same_host(after_scheme(origin), after_scheme(configured), port);
+		return same_host(theirs + 3, host, port);
+	return ours != NULL && theirs - origin == ours - configured &&
+	    strncasecmp(origin, configured, (size_t)(theirs - origin)) == 0 &&
+	    same_host(theirs + 3, ours + 3, port);
 }
 
 bool
-csrf_is_safe(const char *method)
-{
-	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
-	    strcmp(method, "OPTIONS") == 0;
-}
-
-bool
-csrf_allows(const struct csrf *request, const char *configured)
+csrf_allows(const struct http *http, const char *origin)
 {
 	/* Browsers open a WebSocket across sites, cookies and all, with a plain GET. */
-	if (strcasestr(request->upgrade, "websocket") != NULL)
-		return is_ours(request->origin, configured, request->host);
-	if (csrf_is_safe(request->method))
+	if (strcasestr(http->upgrade, "websocket") != NULL)
+		return is_ours(http->origin, origin, http->host);
+	if (strcmp(http->method, "GET") == 0 || strcmp(http->method, "HEAD") == 0 ||
+	    strcmp(http->method, "OPTIONS") == 0)
 		return true;
-	if (request->fetch_site[0] != '\0')
-		return strcmp(request->fetch_site, "same-origin") == 0 ||
-		    strcmp(request->fetch_site, "none") == 0;
-	return request->origin[0] == '\0' || is_ours(request->origin, configured, request->host);
+	if (http->fetch_site[0] != '\0')
+		return strcmp(http->fetch_site, "same-origin") == 0 ||
+		    strcmp(http->fetch_site, "none") == 0;
+	return http->origin[0] == '\0' || is_ours(http->origin, origin, http->host);
+}
+
+bool
+csrf_admits(const struct request *request)
+{
+	const struct http *http = request->http;
+	const char *ours = request->site->config.origin;
+	char origin[LOG_TEXT_SIZE], host[LOG_TEXT_SIZE], fetch_site[LOG_TEXT_SIZE];
+
+	if (csrf_allows(http, ours))
+		return true;
+	log_event(&http->log, "cross_site",
+	    "ip=%s origin=%s host=%s sec_fetch_site=%s POSTERN_ORIGIN=\"%s\"", http->remote_addr,
+	    log_text(origin, http->origin), log_text(host, http->host),
+	    log_text(fetch_site, http->fetch_site), ours);
+	reply_error(request, 403);
+	return false;
 }

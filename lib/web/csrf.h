@@ -1,5 +1,5 @@
 /*
- * csrf: did a page of this site send the request?
+ * csrf: did a page of this site send the request? (cross-site request forgery)
  *
  * HttpOnly keeps a cookie from scripts, not from another site's forms. The rule is that of Go's
  * CrossOriginProtection, on Fetch Metadata and the Origin header (RFC 6454).
@@ -9,22 +9,15 @@
 
 #include <stdbool.h>
 
-/* What a request says about where it comes from; a header that was not sent is empty. */
-struct csrf {
-	const char *method;
-	const char *fetch_site; /* Sec-Fetch-Site */
-	const char *origin;     /* Origin */
-	const char *host;       /* Host */
-	const char *upgrade;    /* Upgrade */
-};
-
-/* Is this a safe method (RFC 9110, section 9.2.1): GET, HEAD or OPTIONS? */
-bool csrf_is_safe(const char *method);
+#include "web/site.h"
 
 /*
- * May the request be carried out? Always if its method is safe and it asks for no upgrade to a
- * WebSocket. `configured` is the site's own origin, or empty; then `host` is it.
+ * May the request be carried out? Always if its method is safe (RFC 9110, section 9.2.1) and it
+ * asks for no upgrade to a WebSocket. `origin` is the site's own, or empty: then Host says it.
  */
-bool csrf_allows(const struct csrf *request, const char *configured);
+bool csrf_allows(const struct http *http, const char *origin);
+
+/* The same; a request that may not is answered with 403. */
+bool csrf_admits(const struct request *request);
 
 #endif

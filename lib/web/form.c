@@ -10,20 +10,19 @@
 
 enum { JSON_DEPTH = 8 };
 
-static const struct field {
-	const char *name;
-	size_t offset;
-} fields[] = {
-	{ "username", offsetof(struct form, username) },
-	{ "password", offsetof(struct form, password) },
-	{ "next", offsetof(struct form, next) },
-	{ "everywhere", offsetof(struct form, everywhere) },
-};
-
+/* The field of this name; NULL when it is none of ours. */
 static const char **
-slot(struct form *form, const struct field *field)
+find_field(struct form *form, const char *name)
 {
-	return (const char **)((char *)form + field->offset);
+	if (strcmp(name, "username") == 0)
+		return &form->username;
+	if (strcmp(name, "password") == 0)
+		return &form->password;
+	if (strcmp(name, "next") == 0)
+		return &form->next;
+	if (strcmp(name, "everywhere") == 0)
+		return &form->everywhere;
+	return NULL;
 }
 
 /* Undo form encoding in place. False at a broken escape, a NUL, or what is not UTF-8. */
@@ -35,34 +34,24 @@ decode(char *text)
 	return text_percent_decode(text) && text_is_utf8(text, strlen(text));
 }
 
-/* Take one name=value. False when it is malformed, or stands twice. */
 static bool
-take_pair(struct form *form, char *pair)
+read_pairs(struct form *form, char *body)
 {
-	char *value = pair + strcspn(pair, "=");
+	char *name;
 
-	if (*value == '=')
-		*value++ = '\0';
-	if (!decode(pair) || !decode(value))
-		return false;
-	for (size_t i = 0; i < COUNT(fields); i++) {
-		if (strcmp(fields[i].name, pair) != 0)
+	while ((name = strsep(&body, "&")) != NULL) {
+		char *value = name + strcspn(name, "=");
+		const char **field;
+
+		if (*value == '=')
+			*value++ = '\0';
+		if (!decode(name) || !decode(value))
+			return false;
+		if ((field = find_field(form, name)) == NULL)
 			continue;
-		if (*slot(form, &fields[i]) != NULL)
+		if (*field != NULL)
 			return false;
-		*slot(form, &fields[i]) = value;
-	}
-	return true;
-}
-
-static bool
-read_pairs(struct form *form, char *text)
-{
-	char *pair;
-
-	while ((pair = strsep(&text, "&")) != NULL) {
-		if (!take_pair(form, pair))
-			return false;
+		*field = value;
 	}
 	return true;
 }
@@ -92,9 +81,8 @@ is_strict(const char *text)
 			return false;
 		if (*text != '\\')
 			continue;
-		if (*++text == '\0')
-			return false;
-		if (text_begins(text, "u0000") || surrogate(text) == 2)
+		text++;
+		if (*text == '\0' || text_begins(text, "u0000") || surrogate(text) == 2)
 			return false;
 		if (surrogate(text) == 0)
 			continue;
@@ -106,37 +94,28 @@ is_strict(const char *text)
 }
 
 /*
- * Move a member's text to `*at`, wiping json-c's copy. Decoded text is never longer than
- * its JSON, so all of them fit where the body was. False when it is no string.
+ * Move the texts of the members to where the body was, wiping json-c's copies: decoded text is
+ * never longer than its JSON. False when a field of ours is no string.
  */
 static bool
-take_member(struct form *form, const struct field *field, struct json_object *member, char **at)
+take_members(struct form *form, struct json_object *object, char *body)
 {
-	size_t length;
-	char *text;
+	json_object_object_foreach(object, name, member)
+	{
+		const char **field = find_field(form, name);
+		size_t length;
+		char *text;
 
-	if (!json_object_is_type(member, json_type_string))
-		return false;
-	length = (size_t)json_object_get_string_len(member);
-	text = (char *)json_object_get_string(member);
-	memcpy(*at, text, length + 1);
-	secret_wipe(text, length);
-	*slot(form, field) = *at;
-	*at += length + 1;
-	return true;
-}
-
-static bool
-take_members(struct form *form, struct json_object *object, char *at)
-{
-	if (!json_object_is_type(object, json_type_object))
-		return false;
-	for (size_t i = 0; i < COUNT(fields); i++) {
-		struct json_object *member;
-
-		if (json_object_object_get_ex(object, fields[i].name, &member) &&
-		    !take_member(form, &fields[i], member, &at))
+		if (field == NULL)
+			continue;
+		if (!json_object_is_type(member, json_type_string))
 			return false;
+		length = (size_t)json_object_get_string_len(member);
+		text = (char *)json_object_get_string(member);
+		memcpy(body, text, length + 1);
+		secret_wipe(text, length);
+		*field = body;
+		body += length + 1;
 	}
 	return true;
 }
@@ -152,7 +131,7 @@ read_json(struct form *form, char *body, size_t length)
 		return false;
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	object = json_tokener_parse_ex(tokener, body, (int)length);
-	read = take_members(form, object, body);
+	read = json_object_is_type(object, json_type_object) && take_members(form, object, body);
 	json_object_put(object);
 	json_tokener_free(tokener);
 	return read;

@@ -2,9 +2,12 @@
 
 #include <string.h>
 
-#include "base/text.h"
+#include "web/csrf.h"
 #include "web/redirect.h"
 #include "web/reply.h"
+#include "web/visitor.h"
+
+enum { REQUIRE_SIZE = 1024 }; /* of POSTERN_REQUIRE, with the NUL */
 
 /* Which web server asks, by what it alone can say: see gate_is_asked(). */
 enum asker {
@@ -41,57 +44,38 @@ gate_is_asked(const struct http *http)
 
 /* -- who may pass -------------------------------------------------------------------------- */
 
-enum met { NOT_MET, MET, NOT_UNDERSTOOD };
-
-static char *
-next_word(char **at)
-{
-	char *word;
-
-	while ((word = strsep(at, " \t")) != NULL && word[0] == '\0')
-		continue;
-	return word;
-}
-
-/* One clause of POSTERN_REQUIRE: a kind, and names of which one is enough. */
-static enum met
-meets_clause(const struct gate *gate, char *clause, const char *user)
-{
-	char *kind = next_word(&clause), *name;
-	bool of_groups = kind != NULL && strcmp(kind, "group") == 0;
-
-	if (kind == NULL)
-		return NOT_MET;
-	if (!of_groups && strcmp(kind, "user") != 0)
-		return NOT_UNDERSTOOD;
-	while ((name = next_word(&clause)) != NULL) {
-		if (of_groups ? groups_have(&gate->groups, name, user) : strcmp(name, user) == 0)
-			return MET;
-	}
-	return NOT_MET;
-}
-
-/* Does the user meet what the server's parameter asks for? One clause of it is enough. */
+/*
+ * Does the user meet what the server's parameter asks for? It has clauses of a kind and names: one
+ * name of one clause is enough. All of it is read, so that an unknown word lets nobody in.
+ */
 static bool
-meets(const struct gate *gate, const struct http *http, const char *user)
+meets(const struct request *request, const char *user)
 {
-	char text[1024], *rest = text, *clause;
-	enum met met = NOT_MET;
+	const char *require = request->http->require;
+	char text[REQUIRE_SIZE], *rest = text, *clause;
+	bool understood = text_copy(text, sizeof(text), require), met = false;
 
-	if (text_is_made_of(http->require, " \t;"))
+	if (text_is_made_of(require, " \t;"))
 		return true;
-	if (!text_copy(text, sizeof(text), http->require))
-		met = NOT_UNDERSTOOD;
-	/* All of it is read, so that a word nobody knows lets nobody in. */
-	while (met != NOT_UNDERSTOOD && (clause = strsep(&rest, ";")) != NULL) {
-		enum met one = meets_clause(gate, clause, user);
+	while ((clause = strsep(&rest, ";")) != NULL) {
+		char *kind = NULL, *word;
 
-		if (one != NOT_MET)
-			met = one;
+		while ((word = strsep(&clause, " \t")) != NULL) {
+			if (word[0] == '\0')
+				continue;
+			if (kind == NULL)
+				kind = word;
+			else if (strcmp(kind, "group") == 0)
+				met = met || groups_have(&request->site->groups, word, user);
+			else
+				met = met || strcmp(word, user) == 0;
+		}
+		if (kind != NULL && strcmp(kind, "user") != 0 && strcmp(kind, "group") != 0)
+			understood = false;
 	}
-	if (met == NOT_UNDERSTOOD)
-		log_event(&http->log, "config", "reason=\"POSTERN_REQUIRE is not understood\"");
-	return met == MET;
+	if (!understood)
+		log_event(request->log, "config", "reason=\"POSTERN_REQUIRE is not understood\"");
+	return met && understood;
 }
 
 /* -- the verdicts -------------------------------------------------------------------------- */
@@ -104,55 +88,55 @@ is_read(const struct http *http)
 }
 
 void
-gate_send_to_login(struct http *http, const struct site *site)
+gate_send_to_login(const struct request *request)
 {
+	const char *login = request->site->config.login;
+	const struct page_slot slots[] = { { "login", login } };
 	char next[REDIRECT_SIZE], location[REDIRECT_LOCATION_SIZE];
-	bool navigates = http_is_browser(http) && is_read(http);
-	enum asker asker = who_asks(http);
+	struct http *http = request->http;
+	const bool navigates = http_is_browser(http) && is_read(http);
+	const enum asker asker = who_asks(http);
 
 	redirect_accept(next, http->uri);
-	redirect_location(location, site->config.login, next);
+	redirect_location(location, login, next);
 	if (navigates && asker != SAYS_401 && asker != APACHE) {
-		reply_redirect(http, location);
+		reply_redirect(request, location);
 		return;
 	}
 	if (navigates && asker == SAYS_401)
 		http_header(http, "Location", location);
-	if (http_is_browser(http)) {
-		const struct page_slot slots[] = { { "login", site->config.login } };
-
-		reply_page(http, 401, &site->pages, PAGE_AGAIN, slots, COUNT(slots));
-	} else {
-		reply_json(http, 401, "Please login");
-	}
+	if (http_is_browser(http))
+		reply_page(request, 401, PAGE_AGAIN, slots, COUNT(slots));
+	else
+		reply_json(request, 401, "Please login");
 }
 
 bool
-gate_finds_user(struct token *token, struct http *http, const struct site *site, time_t now)
+gate_finds_user(struct token *token, const struct request *request)
 {
-	enum session session = session_check(token, &site->policy, http, now);
+	const enum visitor visitor = visitor_check(token, request);
 
-	if (session == SESSION_NONE || session == SESSION_BAD)
-		gate_send_to_login(http, site);
-	else if (session == SESSION_BAD_BEARER)
-		reply_invalid_token(http, "Authentication error!");
-	else if (session != SESSION_GOOD)
-		reply_error(http, 503, &site->pages);
-	return session == SESSION_GOOD;
+	if (visitor == VISITOR_NO_TOKEN || visitor == VISITOR_BAD)
+		gate_send_to_login(request);
+	else if (visitor == VISITOR_BAD_BEARER)
+		reply_invalid_token(request, "Authentication error!");
+	else if (visitor != VISITOR_SIGNED_IN)
+		reply_error(request, 503);
+	return visitor == VISITOR_SIGNED_IN;
 }
 
 static void
-forbid(struct http *http, const struct site *site, const struct token *token)
+forbid(const struct request *request, const struct token *token)
 {
 	const struct page_slot slots[] = {
 		{ "user", token->user },
-		{ "logout", site->config.logout },
+		{ "logout", request->site->config.logout },
 	};
 
-	if (http_is_browser(http))
-		reply_page(http, 403, &site->pages, PAGE_FORBIDDEN, slots, COUNT(slots));
+	if (http_is_browser(request->http))
+		reply_page(request, 403, PAGE_FORBIDDEN, slots, COUNT(slots));
 	else
-		reply_json(http, 403, "Forbidden");
+		reply_json(request, 403, "Forbidden");
 }
 
 /* Would a browser that is sent to where it already is come back, and with the new cookie? */
@@ -166,116 +150,75 @@ can_be_sent_round(const struct http *http)
 	return strcmp(http->fetch_dest, "serviceworker") != 0;
 }
 
-/* Was this token sent round before? It is from now on. */
+/* Renew at the gate. True when the request has been answered: it is to come again. */
 static bool
-was_sent(struct gate *gate, const struct token *token)
+renew(struct gate *gate, const struct request *request, const struct token *token)
 {
+	char here[REDIRECT_SIZE];
+
+	if (who_asks(request->http) != LIGHTTPD) {
+		visitor_renew(request, token);
+		return false;
+	}
+	if (!session_is_due(&request->site->sessions, token, request->now) ||
+	    !can_be_sent_round(request->http) || !redirect_accept(here, request->http->uri))
+		return false;
+	/* A browser that refuses the cookie is sent round once. */
 	for (size_t i = 0; i < GATE_SENT_MAX; i++) {
 		if (strcmp(gate->sent[i].sid, token->sid) == 0 &&
 		    gate->sent[i].expires == token->expires)
-			return true;
+			return false;
 	}
 	text_copy(gate->sent[gate->next].sid, TOKEN_SID_SIZE, token->sid);
 	gate->sent[gate->next].expires = token->expires;
 	gate->next = (gate->next + 1) % GATE_SENT_MAX;
-	return false;
-}
-
-/* Renew at the gate. True when the request has been answered: it is to come again. */
-static bool
-renew(struct gate *gate, const struct site *site, struct users *users, struct http *http,
-    const struct token *token, time_t now)
-{
-	char here[REDIRECT_SIZE];
-
-	if (who_asks(http) != LIGHTTPD) {
-		site_renew(site, http, users, token, now);
+	if (!visitor_renew(request, token))
 		return false;
-	}
-	if (!session_is_due(&site->policy, token, now) || !can_be_sent_round(http) ||
-	    !redirect_accept(here, http->uri) || was_sent(gate, token) ||
-	    !site_renew(site, http, users, token, now))
-		return false;
-	reply_redirect(http, here);
+	reply_redirect(request, here);
 	return true;
 }
 
-/* Write the user's groups to `out`. False when they cannot be told: the log says why. */
-static bool
-read_groups(char out[static GATE_GROUPS_SIZE], struct gate *gate, const struct site *site,
-    const struct http *http, const struct token *token, time_t now)
-{
-	char quoted[LOG_TEXT_SIZE];
-
-	if (!groups_read(&gate->groups, site->config.groups, now, &http->log))
-		return false;
-	if (groups_of(out, GATE_GROUPS_SIZE, &gate->groups, token->user))
-		return true;
-	log_event(&http->log, "config",
-	    "setting=POSTERN_GROUPS user=%s reason=\"too many groups for a header\"",
-	    log_text(quoted, token->user));
-	return false;
-}
-
-/* Somebody is signed in. */
-static void
-judge(struct gate *gate, const struct site *site, struct users *users, struct http *http,
-    const struct token *token, time_t now)
-{
-	char names[GATE_GROUPS_SIZE] = "";
-	bool groups = site->config.groups[0] != '\0';
-
-	if (!token->bearer && !site_sent(site, http))
-		return;
-	if (groups && !read_groups(names, gate, site, http, token, now)) {
-		reply_error(http, 503, &site->pages);
-		return;
-	}
-	if (!meets(gate, http, token->user)) {
-		forbid(http, site, token);
-		return;
-	}
-	if (renew(gate, site, users, http, token, now))
-		return;
-	http_header(http, "Variable-REMOTE_USER", token->user);
-	if (groups)
-		http_header(http, "Variable-REMOTE_GROUPS", names);
-	reply_pass(http);
-}
-
 void
-gate_answer(struct gate *gate, const struct site *site, struct users *users, struct http *http,
-    time_t now)
+gate_answer(struct gate *gate, const struct request *request)
 {
+	struct site *site = request->site;
+	char names[GATE_GROUPS_SIZE], quoted[LOG_TEXT_SIZE];
 	struct token token;
 
-	if (who_asks(http) == MISTAKE) {
-		log_event(&http->log, "config",
+	if (who_asks(request->http) == MISTAKE) {
+		log_event(request->log, "config",
 		    "reason=\"this is no gate that we know: see POSTERN_GATE\"");
-		reply_error(http, 503, &site->pages);
-	} else if (gate_finds_user(&token, http, site, now)) {
-		judge(gate, site, users, http, &token, now);
+		reply_error(request, 503);
+		return;
+	}
+	if (!gate_finds_user(&token, request) || (!token.bearer && !csrf_admits(request)))
+		return;
+	if (!groups_read(&site->groups, &site->config, request->now, request->log)) {
+		reply_error(request, 503);
+	} else if (!groups_of(names, sizeof(names), &site->groups, token.user)) {
+		log_event(request->log, "config",
+		    "setting=POSTERN_GROUPS user=%s reason=\"too many groups for a header\"",
+		    log_text(quoted, token.user));
+		reply_error(request, 503);
+	} else if (!meets(request, token.user)) {
+		forbid(request, &token);
+	} else if (!renew(gate, request, &token)) {
+		http_header(request->http, "Variable-REMOTE_USER", token.user);
+		if (site->config.groups[0] != '\0')
+			http_header(request->http, "Variable-REMOTE_GROUPS", names);
+		reply_pass(request);
 	}
 }
 
 void
-gate_explain(struct http *http, const struct site *site, const struct token *token, time_t now)
+gate_explain(const struct request *request, const struct token *token)
 {
-	const char *path = site->config.groups;
-	struct groups groups = { 0 };
-	bool groups_known = path[0] == '\0' || groups_read(&groups, path, now, &http->log);
+	struct site *site = request->site;
 
-	groups_forget(&groups);
-	if (!token->bearer && !site_sent(site, http))
+	if (!token->bearer && !csrf_admits(request))
 		return;
-	if (groups_known)
-		forbid(http, site, token);
+	if (groups_read(&site->groups, &site->config, request->now, request->log))
+		forbid(request, token);
 	else
-		reply_error(http, 503, &site->pages);
-}
-
-void
-gate_close(struct gate *gate)
-{
-	groups_forget(&gate->groups);
+		reply_error(request, 503);
 }

@@ -12,9 +12,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "auth/groups.h"
-#include "auth/users.h"
-#include "web/http.h"
+#include "auth/token.h"
 #include "web/site.h"
 
 enum {
@@ -22,10 +20,11 @@ enum {
 	GATE_GROUPS_SIZE = 1024, /* of Variable-REMOTE_GROUPS, with the NUL */
 };
 
-/* What a process that answers for a gate keeps. Zero one first; gate_close() ends it. */
+/*
+ * The last tokens of this process that were sent round to come back as renewed ones; none twice.
+ * Zero one first.
+ */
 struct gate {
-	struct groups groups;
-	/* The last tokens that were sent round to come back as renewed ones; none twice. */
 	struct {
 		char sid[TOKEN_SID_SIZE];
 		time_t expires;
@@ -37,23 +36,19 @@ struct gate {
 bool gate_is_asked(const struct http *http);
 
 /* Answer for the gate. */
-void gate_answer(struct gate *gate, const struct site *site, struct users *users, struct http *http,
-    time_t now);
+void gate_answer(struct gate *gate, const struct request *request);
 
 /*
- * Answer somebody who is not signed in: a browser is sent to the login page, from where it comes
+ * Answer a visitor who is not signed in: a browser is sent to the login page, from where it comes
  * back, unless that would lose what it has sent, in a request that is neither GET nor HEAD; a
  * program is told.
  */
-void gate_send_to_login(struct http *http, const struct site *site);
+void gate_send_to_login(const struct request *request);
 
-/* Is somebody signed in? If not, or if it cannot be told, that is answered. */
-bool gate_finds_user(struct token *token, struct http *http, const struct site *site, time_t now);
+/* Is the visitor signed in? If not, or if it cannot be told, that is answered. */
+bool gate_finds_user(struct token *token, const struct request *request);
 
-/* Tell somebody who is signed in why the gate said no: Apache leaves that to an error document. */
-void gate_explain(struct http *http, const struct site *site, const struct token *token,
-    time_t now);
-
-void gate_close(struct gate *gate);
+/* Tell a visitor who is signed in why the gate said no: Apache leaves that to an error document. */
+void gate_explain(const struct request *request, const struct token *token);
 
 #endif

@@ -1,5 +1,6 @@
 #include "web/http.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
@@ -11,9 +12,9 @@
 #include <strings.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "base/text.h"
 
@@ -26,20 +27,15 @@ enum {
 
 extern char **environ;
 
-/* A name that is too long for http->first makes an array of a size below zero. */
 #define PARAMETER(name, field, once)                                                               \
 	{                                                                                          \
-		name,                                                                              \
-		    sizeof(name) - 1 +                                                             \
-		    0 * sizeof(char[sizeof(name) <= HTTP_PARAMETER_SIZE ? 1 : -1]),                \
-		    offsetof(struct http, field), once                                             \
+		name, sizeof(name) - 1, offsetof(struct http, field), once                         \
 	}
 
 /* The parameters that we look at: RFC 3875, section 4.1. */
 static const struct parameter {
 	const char *name;
-	size_t length; /* of the name: they are sorted by it, and looked for by it */
-	size_t offset;
+	size_t length, offset;
 	bool once; /* two that differ are an attempt to be taken for somebody else */
 } parameters[] = {
 	PARAMETER("HTTPS", https, false),
@@ -71,8 +67,6 @@ static const struct parameter {
 	PARAMETER("REDIRECT_REQUEST_METHOD", redirect_method, false),
 };
 
-/* -- getting ready -------------------------------------------------------------------- */
-
 static bool
 is_listening(int fd)
 {
@@ -89,33 +83,24 @@ http_is_served(void)
 	    getenv("REQUEST_METHOD") != NULL;
 }
 
-/*
- * libfcgi's own handlers lose a signal, cut a body or a reply short, or spin for ever. Here
- * the signals are blocked for good, and looked for only while no request is in hand.
- */
-static int
-catch_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGUSR1);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static bool
 open_fastcgi(struct http *http)
 {
 	int flags = fcntl(STDIN_FILENO, F_GETFL);
+	sigset_t set;
 
-	if (flags < 0 || fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK) < 0)
+	/*
+	 * libfcgi's own handlers lose a signal, cut a body or a reply short, or spin for ever. Here
+	 * the signals are blocked for good, and looked for only while no request is in hand.
+	 */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	if (flags < 0 || fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    sigprocmask(SIG_BLOCK, &set, NULL) != 0)
 		return false;
-	if ((http->signals = catch_signals()) < 0)
-		return false;
-	if (FCGX_Init() != 0)
+	http->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (http->signals < 0 || FCGX_Init() != 0)
 		return false;
 	if ((http->fastcgi = calloc(1, sizeof(*http->fastcgi))) == NULL)
 		return false;
@@ -123,32 +108,20 @@ open_fastcgi(struct http *http)
 	return FCGX_InitRequest(http->fastcgi, -1, 0) == 0;
 }
 
-/* Where one of them is closed, a connection would get its number, and so what is for the log. */
-static void
-open_standard(void)
+bool
+http_open(struct http *http)
 {
+	const struct log log = log_stderr();
 	int fd;
 
+	/* Where one of them is closed, a connection would get its number, and what is logged. */
 	do
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
-}
-
-bool
-http_open(struct http *http)
-{
-	const struct log log = log_stderr();
-
-	open_standard();
 	*http = (struct http){ .signals = -1 };
-	for (size_t length = 0, i = 0; length < HTTP_PARAMETER_SIZE; length++) {
-		while (i < COUNT(parameters) && parameters[i].length < length)
-			i++;
-		http->first[length] = (unsigned char)i;
-	}
-	/* As plain CGI, too: the engine that keeps the state may hang up at any time. */
+	/* As plain CGI, too: Redis may hang up at any time. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!is_listening(STDIN_FILENO) || open_fastcgi(http))
 		return true;
@@ -164,26 +137,6 @@ http_close(struct http *http)
 		close(http->signals);
 }
 
-/* -- time ----------------------------------------------------------------------------- */
-
-static long
-milliseconds(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Milliseconds to the deadline, 0 when it is over. */
-static long
-time_left(const struct http *http)
-{
-	long left = http->deadline - milliseconds();
-
-	return left > 0 ? left : 0;
-}
-
 static bool
 set_timeout(int fd, int option, long left)
 {
@@ -191,8 +144,6 @@ set_timeout(int fd, int option, long left)
 
 	return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)) == 0;
 }
-
-/* -- a request comes in --------------------------------------------------------------- */
 
 /*
  * Give libfcgi a connection that we accepted, as one kept from the request before. Its own
@@ -218,37 +169,28 @@ take_connection(struct FCGX_Request *fastcgi, int fd)
 	return false;
 }
 
-static int
-next_connection(void)
-{
-	return accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
-}
-
-/* Wait for a connection. False when there was a signal, or the socket is gone. */
-static bool
-wait_for_one(const struct http *http)
-{
-	struct pollfd on[] = { { .fd = http->signals, .events = POLLIN },
-		{ .fd = STDIN_FILENO, .events = POLLIN } };
-	int ready = poll(on, 2, -1);
-
-	return ready <= 0 || (on[0].revents == 0 && on[1].revents == POLLIN);
-}
-
 static bool
 accept_fastcgi(struct http *http)
 {
-	for (;;) {
-		int fd = http->served++ % AT_ONCE != 0 ? next_connection() : -1;
+	struct pollfd on[] = { { .fd = http->signals, .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN } };
 
-		if (fd < 0) {
-			if (!wait_for_one(http))
+	for (;;) {
+		int fd;
+
+		if (http->at_once == 0) {
+			/* A signal came, or the socket is gone. */
+			if (poll(on, 2, -1) > 0 && (on[0].revents != 0 || on[1].revents != POLLIN))
 				return false;
-			fd = next_connection();
+			http->at_once = AT_ONCE;
 		}
+		http->at_once--;
+		fd = accept4(STDIN_FILENO, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0 && take_connection(http->fastcgi, fd))
 			return true;
 		/* A sibling took it, the peer has gone, or the system is short of something. */
+		if (fd < 0)
+			http->at_once = 0;
 		if (fd < 0 && errno != EAGAIN && errno != ECONNABORTED)
 			poll(NULL, 0, 100);
 	}
@@ -261,18 +203,16 @@ read_parameter(struct http *http, const char *entry)
 	size_t length = (size_t)(value - entry);
 
 	value += *value == '=';
-	if (length == strlen("HTTP_COOKIE") && text_begins(entry, "HTTP_COOKIE")) {
+	if (text_begins(entry, "HTTP_COOKIE=")) {
 		if (http->cookie_count < HTTP_COOKIES_MAX)
 			http->cookies[http->cookie_count++] = value;
 		return;
 	}
-	if (length >= HTTP_PARAMETER_SIZE)
-		return;
-	for (size_t i = http->first[length];
-	     i < COUNT(parameters) && parameters[i].length == length; i++) {
+	for (size_t i = 0; i < COUNT(parameters); i++) {
 		const char **field = (const char **)((char *)http + parameters[i].offset);
 
-		if (memcmp(parameters[i].name, entry, length) != 0)
+		if (parameters[i].length != length ||
+		    memcmp(parameters[i].name, entry, length) != 0)
 			continue;
 		if ((*field)[0] == '\0')
 			*field = value;
@@ -282,95 +222,88 @@ read_parameter(struct http *http, const char *entry)
 	}
 }
 
-static void
-read_parameters(struct http *http, char **entries)
-{
-	for (size_t i = 0; i < COUNT(parameters); i++)
-		*(const char **)((char *)http + parameters[i].offset) = "";
-	http->cookie_count = 0;
-	http->contradictory = false;
-	for (; *entries != NULL; entries++)
-		read_parameter(http, *entries);
-}
-
 /*
- * How much body there must be, or -1. Without a length a FastCGI body still has its end; a CGI
- * body may have none, where a server hands the program the client's own socket.
- */
-static long
-expected_body(const struct http *http)
-{
-	const char *text = http->content_length, *method = http->method;
-
-	if (text[0] != '\0' && strlen(text) <= 15 && text_is_made_of(text, "0123456789"))
-		return strtol(text, NULL, 10);
-	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ? -1 : 0;
-}
-
-/*
- * Write to libfcgi. What is short is never waited for; for more the peer gets its time. libfcgi
- * waits anew when some of it went out, and would try again what it could not write.
+ * Write to libfcgi, or where `to` is NULL to the client of plain CGI. What is short is never waited
+ * for; for more the peer gets its time. libfcgi waits anew when some of it went out, and would try
+ * again what it could not write.
  */
 static void
-put_stream(struct http *http, FCGX_Stream *to, const char *bytes, size_t length)
+write_out(struct http *http, FCGX_Stream *to, const char *bytes, size_t length)
 {
 	const bool was_short = http->written <= SHORT;
 
+	if (to == NULL) {
+		fwrite(bytes, 1, length, stdout);
+		return;
+	}
 	http->written += length;
 	if (was_short && http->written > SHORT)
 		set_timeout(http->fastcgi->ipcFd, SO_SNDTIMEO, LIMIT / 3);
 	FCGX_PutStr(bytes, (int)length, to);
+	/* What cannot be written cannot be answered or reported in another way either. */
 	if (FCGX_GetError(to) != 0)
 		shutdown(http->fastcgi->ipcFd, SHUT_RDWR);
 }
 
 static void
-put_line(void *http, const char *line, size_t length)
+write_log(void *http, const char *line, size_t length)
 {
-	/* A line that cannot be written cannot be reported either. */
-	put_stream(http, ((struct http *)http)->fastcgi->err, line, length);
+	write_out(http, ((struct http *)http)->fastcgi->err, line, length);
 }
 
 bool
 http_accept(struct http *http)
 {
+	const char *length;
+	char **entry = environ;
+
 	if (http->fastcgi != NULL ? !accept_fastcgi(http) : http->sent)
 		return false;
-	read_parameters(http, http->fastcgi != NULL ? http->fastcgi->envp : environ);
 	http->log = log_stderr();
-	if (http->fastcgi != NULL)
-		http->log = (struct log){ put_line, http };
-	http->headers_length = http->written = 0;
-	http->overflowed = http->sent = http->whole = false;
+	if (http->fastcgi != NULL) {
+		http->log = (struct log){ write_log, http };
+		entry = http->fastcgi->envp;
+	}
+	for (size_t i = 0; i < COUNT(parameters); i++)
+		*(const char **)((char *)http + parameters[i].offset) = "";
+	http->cookie_count = http->headers_length = http->written = 0;
+	http->contradictory = http->overflowed = http->sent = http->whole = false;
+	for (; *entry != NULL; entry++)
+		read_parameter(http, *entry);
 	http->is_gate = (http->role[0] != '\0' && strcmp(http->role, "RESPONDER") != 0) ||
 	    http->gate[0] != '\0' || http->require[0] != '\0' ||
 	    strcmp(http->redirect_status, "401") == 0;
 	http->ended = http->is_gate;
-	/* Apache asks for an error document by a GET; Caddy a gate by a HEAD, or it sends the body.
-	 */
+	/* Apache gets an error document by GET; Caddy asks a gate by HEAD, or it sends the body. */
 	if (http->is_gate && http->redirect_method[0] != '\0')
 		http->method = http->redirect_method;
-	http->deadline = milliseconds() + LIMIT;
-	http->body_left = expected_body(http);
+	http->deadline = clock_ms() + LIMIT;
+	/*
+	 * How much body there must be. Without a length a FastCGI body still has its end; a CGI
+	 * body may have none, where a server hands the program the client's own socket.
+	 */
+	length = http->content_length;
+	if (length[0] != '\0' && strlen(length) <= 15 && text_is_made_of(length, "0123456789"))
+		http->body_left = strtol(length, NULL, 10);
+	else if (strcmp(http->method, "POST") == 0 || strcmp(http->method, "PUT") == 0)
+		http->body_left = -1;
+	else
+		http->body_left = 0;
 	return true;
 }
 
-/* -- its body ------------------------------------------------------------------------- */
-
-/* Read some bytes, 0 at the end, -1 on a fault with errno EAGAIN when time is up. */
+/* Read in `left` milliseconds. 0 at the end, -1 on a fault, with errno EAGAIN when it is late. */
 static ssize_t
-read_fastcgi(struct http *http, char *out, size_t size)
+read_fastcgi(struct http *http, char *out, size_t size, long left)
 {
 	FCGX_Stream *in = http->fastcgi->in;
 	size_t ready;
-	long left;
 	int first, got;
 
 	/*
 	 * Only where libfcgi has nothing in store will it read from the socket, and wait. While
 	 * the request is young, the limit that the socket has is as good.
 	 */
-	left = time_left(http);
 	if (in->rdNext == in->stop && left < LIMIT - 500) {
 		errno = EAGAIN;
 		if (left == 0 || !set_timeout(http->fastcgi->ipcFd, SO_RCVTIMEO, left))
@@ -389,31 +322,33 @@ read_fastcgi(struct http *http, char *out, size_t size)
 }
 
 static ssize_t
-read_cgi(struct http *http, char *out, size_t size)
+read_cgi(struct http *http, char *out, size_t size, long left)
 {
 	struct pollfd on = { .fd = STDIN_FILENO, .events = POLLIN };
-	int ready;
 
 	if (http->body_left >= 0 && (size_t)http->body_left < size)
 		size = (size_t)http->body_left;
 	if (size == 0)
 		return 0;
-	do
-		ready = poll(&on, 1, (int)time_left(http));
-	while (ready < 0 && errno == EINTR);
-	if (ready == 0)
-		errno = EAGAIN;
-	return ready > 0 ? read(STDIN_FILENO, out, size) : -1;
+	if (poll(&on, 1, (int)left) > 0)
+		return read(STDIN_FILENO, out, size);
+	errno = EAGAIN;
+	return -1;
 }
 
 static ssize_t
 read_some(struct http *http, char *out, size_t size)
 {
+	int64_t time_left = http->deadline - clock_ms();
+	long left = time_left > 0 ? (long)time_left : 0;
 	ssize_t got;
 
 	if (http->ended)
 		return 0;
-	got = http->fastcgi != NULL ? read_fastcgi(http, out, size) : read_cgi(http, out, size);
+	if (http->fastcgi != NULL)
+		got = read_fastcgi(http, out, size, left);
+	else
+		got = read_cgi(http, out, size, left);
 	if (got > 0 && http->body_left > 0)
 		http->body_left = got < http->body_left ? http->body_left - got : 0;
 	http->ended = got <= 0;
@@ -425,34 +360,30 @@ read_some(struct http *http, char *out, size_t size)
 static void
 drain(struct http *http)
 {
-	const long soon = milliseconds() + LIMIT / 10;
+	const int64_t soon = clock_ms() + LIMIT / 10;
 	char scratch[4096];
-	size_t most = 0;
 	ssize_t got;
 
 	/* Where no body is to come, a shorter limit would only cost each request a system call. */
 	if (http->body_left != 0 && http->deadline > soon)
 		http->deadline = soon;
 	while ((got = read_some(http, scratch, sizeof(scratch))) > 0)
-		most = (size_t)got > most ? (size_t)got : most;
-	secret_wipe(scratch, most);
+		secret_wipe(scratch, (size_t)got);
 }
 
 int
 http_body(struct http *http, char *out, size_t size, size_t *length)
 {
-	ssize_t got;
+	ssize_t got = 0;
 
 	*length = 0;
-	out[0] = '\0';
 	/* Where only the NUL's place is left, one byte more is one too many. */
-	while ((got = read_some(http, out + *length, size - *length)) > 0) {
+	while (*length < size && (got = read_some(http, out + *length, size - *length)) > 0)
 		*length += (size_t)got;
-		if (*length == size) {
-			*length = 0;
-			out[0] = '\0';
-			return 413;
-		}
+	if (*length == size) {
+		*length = 0;
+		out[0] = '\0';
+		return 413;
 	}
 	out[*length] = '\0';
 	if (got < 0)
@@ -460,19 +391,16 @@ http_body(struct http *http, char *out, size_t size, size_t *length)
 	return http->body_left > 0 ? 400 : 0;
 }
 
-/* -- what it asks for ----------------------------------------------------------------- */
-
 void
 http_last_segment(const struct http *http, char out[static HTTP_SEGMENT_SIZE])
 {
-	char path[HTTP_SEGMENT_SIZE];
 	const char *slash;
 
-	out[0] = '\0';
-	if (!text_format(path, sizeof(path), "%s%s", http->script_name, http->path_info))
-		return;
-	if ((slash = strrchr(path, '/')) != NULL)
-		text_copy(out, HTTP_SEGMENT_SIZE, slash + 1);
+	text_format(out, HTTP_SEGMENT_SIZE, "%s%s", http->script_name, http->path_info);
+	if ((slash = strrchr(out, '/')) != NULL)
+		memmove(out, slash + 1, strlen(slash));
+	else
+		out[0] = '\0';
 }
 
 bool
@@ -508,49 +436,33 @@ http_is_forwarded(const struct http *http)
 	    http->real_ip[0] != '\0';
 }
 
-/* -- the reply goes out --------------------------------------------------------------- */
-
-/* Copy `text` to where the headers end. False when it does not fit or has a control character. */
-static bool
-put_text(struct http *http, const char *text, size_t length)
-{
-	char *out = http->headers + http->headers_length;
-
-	if (length >= sizeof(http->headers) - http->headers_length)
-		return false;
-	for (size_t i = 0; i < length; i++) {
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			return false;
-		out[i] = text[i];
-	}
-	http->headers_length += length;
-	return true;
-}
-
 void
 http_header(struct http *http, const char *name, const char *value)
 {
-	if (!put_text(http, name, strlen(name)) || !put_text(http, ": ", 2) ||
-	    !put_text(http, value, strlen(value)) ||
-	    sizeof(http->headers) - http->headers_length < sizeof("\r\n")) {
-		http->overflowed = true;
+	char *line = http->headers + http->headers_length;
+	const size_t room = sizeof(http->headers) - http->headers_length;
+	bool fits = text_format(line, room, "%s: %s\r\n", name, value);
+	const size_t length = strlen(line);
+
+	/* A line break would begin a header of somebody else's choice. */
+	for (size_t i = 0; i + strlen("\r\n") < length; i++)
+		fits = fits && !iscntrl((unsigned char)line[i]);
+	if (fits) {
+		http->headers_length += length;
 		return;
 	}
-	memcpy(http->headers + http->headers_length, "\r\n", sizeof("\r\n"));
-	http->headers_length += 2;
+	secret_wipe(line, room);
+	http->overflowed = true;
 }
 
 void
 http_headers(struct http *http, const char *lines)
 {
-	size_t length = strlen(lines);
-
-	if (length >= sizeof(http->headers) - http->headers_length) {
+	if (text_copy(http->headers + http->headers_length,
+		sizeof(http->headers) - http->headers_length, lines))
+		http->headers_length += strlen(lines);
+	else
 		http->overflowed = true;
-		return;
-	}
-	memcpy(http->headers + http->headers_length, lines, length + 1);
-	http->headers_length += length;
 }
 
 void
@@ -558,101 +470,70 @@ http_clear_headers(struct http *http)
 {
 	secret_wipe(http->headers, http->headers_length);
 	http->headers_length = 0;
-	http->headers[0] = '\0';
 	http->overflowed = false;
-}
-
-/* One that cannot be written cannot be answered in another way either: the server has gone. */
-static void
-write_out(struct http *http, const char *bytes, size_t length)
-{
-	if (http->fastcgi != NULL)
-		put_stream(http, http->fastcgi->out, bytes, length);
-	else
-		fwrite(bytes, 1, length, stdout);
-}
-
-static void
-write_text(struct http *http, const char *text)
-{
-	write_out(http, text, strlen(text));
 }
 
 bool
 http_send(struct http *http, const char *status, const char *body, size_t length)
 {
-	char content_length[64];
+	FCGX_Stream *to = http->fastcgi != NULL ? http->fastcgi->out : NULL;
+	char first[128], last[64] = "\r\n";
 
-	if (http->overflowed || http->sent)
-		return false;
-	drain(http);
 	/* First of all the status: where it is not, lighttpd takes a denial for a pass. */
-	write_text(http, "Status: ");
-	write_text(http, status);
-	write_text(http, "\r\n");
-	write_out(http, http->headers, http->headers_length);
-	if (body != NULL &&
-	    text_format(content_length, sizeof(content_length), "Content-Length: %zu\r\n", length))
-		write_text(http, content_length);
-	write_text(http, "\r\n");
+	if (http->overflowed || http->sent ||
+	    !text_format(first, sizeof(first), "Status: %s\r\n", status))
+		return false;
+	if (body != NULL)
+		text_format(last, sizeof(last), "Content-Length: %zu\r\n\r\n", length);
+	drain(http);
+	write_out(http, to, first, strlen(first));
+	write_out(http, to, http->headers, http->headers_length);
+	write_out(http, to, last, strlen(last));
 	if (body != NULL && strcmp(http->method, "HEAD") != 0)
-		write_out(http, body, length);
-	if (http->fastcgi == NULL)
+		write_out(http, to, body, length);
+	if (to == NULL)
 		fflush(stdout);
 	http->sent = true;
 	return true;
 }
 
-/*
- * Closed with something unread, a connection would be reset, and its reply lost: so it is read
- * until the server closes it, or is silent for a while, or has talked for too long.
- */
-static void
-read_rest(int fd)
-{
-	const long end = milliseconds() + LIMIT / 10;
-	struct pollfd on = { .fd = fd, .events = POLLIN };
-	char unread[1024];
-
-	if (shutdown(fd, SHUT_WR) != 0)
-		return;
-	while (poll(&on, 1, LINGER) > 0 && recv(fd, unread, sizeof(unread), MSG_DONTWAIT) > 0 &&
-	    milliseconds() < end)
-		;
-	secret_wipe(unread, sizeof(unread));
-}
-
-static void
-finish_fastcgi(struct http *http)
-{
-	/* An authorizer gets no body (FastCGI 1.0, section 6.3). */
-	const bool whole = http->whole || strcmp(http->role, "AUTHORIZER") == 0;
-	char unread;
-	int fd;
-
-	/* Closing it is left to us, unless it cannot be written to. It is not kept for another
-	   request: an idle one would keep this worker from all others. */
-	http->fastcgi->keepConnection = 1;
-	FCGX_ClearError(http->fastcgi->in);
-	FCGX_Finish_r(http->fastcgi);
-	fd = http->fastcgi->ipcFd;
-	http->fastcgi->ipcFd = -1;
-	if (fd < 0)
-		return;
-	if (!whole || recv(fd, &unread, 1, MSG_DONTWAIT) > 0)
-		read_rest(fd);
-	close(fd);
-}
-
 void
 http_finish(struct http *http)
 {
+	/* An authorizer gets no body (FastCGI 1.0, section 6.3). */
+	bool is_read = strcmp(http->role, "AUTHORIZER") == 0;
+	struct pollfd on = { .events = POLLIN };
+	char unread[1024];
+	int64_t end;
+
 	if (!http->sent) {
 		http_clear_headers(http);
 		http_send(http,
 		    http->is_gate ? "503 Service Unavailable" : "500 Internal Server Error", "", 0);
 	}
-	if (http->fastcgi != NULL)
-		finish_fastcgi(http);
 	secret_wipe(http->headers, http->headers_length);
+	if (http->fastcgi == NULL)
+		return;
+	/* Closing it is left to us, unless it cannot be written to. It is not kept for another
+	   request: an idle one would keep this worker from all others. */
+	http->fastcgi->keepConnection = 1;
+	FCGX_ClearError(http->fastcgi->in);
+	FCGX_Finish_r(http->fastcgi);
+	on.fd = http->fastcgi->ipcFd;
+	http->fastcgi->ipcFd = -1;
+	if (on.fd < 0)
+		return;
+	/*
+	 * Closed with something unread, a connection would be reset, and its reply lost: so it is
+	 * read until the server closes it, or is silent for a while, or has talked for too long.
+	 */
+	is_read = (is_read || http->whole) && recv(on.fd, unread, 1, MSG_DONTWAIT) <= 0;
+	if (!is_read && shutdown(on.fd, SHUT_WR) == 0) {
+		end = clock_ms() + LIMIT / 10;
+		while (poll(&on, 1, LINGER) > 0 &&
+		    recv(on.fd, unread, sizeof(unread), MSG_DONTWAIT) > 0 && clock_ms() < end)
+			;
+		secret_wipe(unread, sizeof(unread));
+	}
+	close(on.fd);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/log.h"
 
@@ -18,8 +19,7 @@ enum {
 	HTTP_COOKIES_MAX = 16,    /* Cookie headers of one request */
 	HTTP_HEADERS_SIZE = 4096, /* of a reply: what nginx takes, with the NUL */
 	HTTP_SEGMENT_SIZE = 1024,
-	HTTP_PARAMETER_SIZE = 24, /* of a name that we look at, with the NUL */
-	HTTP_SECONDS = 10,        /* for a body to come, and for each read or write to end */
+	HTTP_SECONDS = 10, /* for a body to come, and for each read or write to end */
 };
 
 /* One request. Its texts live until http_finish(); what was not sent is an empty text. */
@@ -42,18 +42,17 @@ struct http {
 	struct log log;     /* where the log lines of this request go */
 
 	/* The rest is http's own. */
-	struct FCGX_Request *fastcgi;             /* NULL in plain CGI */
-	unsigned char first[HTTP_PARAMETER_SIZE]; /* of the parameters with a name so long */
+	struct FCGX_Request *fastcgi; /* NULL in plain CGI */
 	char headers[HTTP_HEADERS_SIZE];
 	size_t headers_length;
-	long deadline;   /* milliseconds of the monotonic clock */
-	long body_left;  /* bytes that must still come, or -1 */
-	bool overflowed; /* the reply's headers did not fit, or had a control character */
+	int64_t deadline; /* milliseconds of clock_ms() */
+	long body_left;   /* bytes that must still come, or -1 */
+	bool overflowed;  /* the reply's headers did not fit, or had a control character */
 	bool sent, ended;
-	bool whole;      /* the body was read to its end */
-	size_t written;  /* bytes of the reply and of the log */
-	int signals;     /* tells of SIGTERM and SIGUSR1, or -1 */
-	unsigned served; /* times that a connection was looked for */
+	bool whole;       /* the body was read to its end */
+	size_t written;   /* bytes of the reply and of the log */
+	int signals;      /* tells of SIGTERM and SIGUSR1, or -1 */
+	unsigned at_once; /* connections to take before the next look for a signal */
 };
 
 /* Was this program started by a web server, in either way? */

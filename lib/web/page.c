@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/text.h"
 
 /* The Makefile makes a string literal of each file of src/pages. */
 /* clang-format off */
@@ -45,74 +44,56 @@ static const struct builtin {
 };
 /* clang-format on */
 
-/* Browsers read CR LF as LF, and hash the style so. */
-static void
-strip_returns(char *text)
-{
-	char *out = text;
-
-	for (; *text != '\0'; text++) {
-		if (*text != '\r')
-			*out++ = *text;
-	}
-	*out = '\0';
-}
-
 /* Take the folder's page of this name. True also where it has none, and the built-in one stays. */
 static bool
-load_own(struct pages *pages, size_t page, const char *folder, char why[static PAGE_WHY_SIZE])
+load_own(struct pages *pages, size_t page, const char *folder, struct text_why *why)
 {
-	char path[1024], reason[FILE_WHY_SIZE];
 	struct file file = { 0 };
+	struct text_why reason;
+	char path[1024], *out;
 
-	if (!text_format(path, sizeof(path), "%s/%s", folder, builtins[page].name)) {
-		text_copy(why, PAGE_WHY_SIZE, "its path is too long");
-		return false;
-	}
+	if (!text_format(path, sizeof(path), "%s/%s", folder, builtins[page].name))
+		return text_refuse(why, "its path is too long");
 	if (access(path, F_OK) != 0 && errno == ENOENT)
 		return true;
-	if (file_read(&file, path, PAGE_FILE_MAX, false, 0, reason) != FILE_READ) {
-		text_format(why, PAGE_WHY_SIZE, "%s: %s", builtins[page].name, reason);
-		return false;
+	if (file_read(&file, path, PAGE_FILE_MAX, FILE_ANYBODYS, 0, &reason) != FILE_READ)
+		return text_refuse(why, "%s: %s", builtins[page].name, reason.text);
+	/* Browsers read CR LF as LF, and hash the style so. */
+	out = file.text;
+	for (const char *at = file.text; *at != '\0'; at++) {
+		if (*at != '\r')
+			*out++ = *at;
 	}
-	strip_returns(file.text);
+	*out = '\0';
 	pages->text[page] = pages->own[page] = file.text;
 	return true;
 }
 
-static void
-hash_style(struct pages *pages)
+bool
+pages_load(struct pages *pages, const char *folder, const char *title, struct text_why *why)
 {
 	uint8_t digest[SHA256_DIGEST_SIZE];
 	struct sha256_ctx sha256;
-	const char *style = pages->text[PAGE_STYLE];
-
-	sha256_init(&sha256);
-	sha256_update(&sha256, strlen(style), (const uint8_t *)style);
-	sha256_digest(&sha256, sizeof(digest), digest);
-	base64_encode_raw(pages->style_hash, sizeof(digest), digest);
-	pages->style_hash[PAGE_STYLE_HASH_SIZE - 1] = '\0';
-}
-
-bool
-pages_load(struct pages *pages, const char *folder, const char *title,
-    char why[static PAGE_WHY_SIZE])
-{
-	bool own = folder[0] != '\0', loaded;
+	const char *style;
 
 	pages_forget(pages);
 	pages->title = title;
 	for (size_t i = 0; i < PAGE_COUNT; i++)
 		pages->text[i] = builtins[i].text;
-	loaded = !own || access(folder, X_OK) == 0;
-	if (!loaded)
-		text_copy(why, PAGE_WHY_SIZE, strerror(errno));
+	if (folder[0] != '\0' && access(folder, X_OK) != 0)
+		return text_refuse(why, "%s", strerror(errno));
 	/* Where there is a folder there are settings, and nothing is set up. */
-	for (size_t i = 0; i < PAGE_COUNT && own && loaded; i++)
-		loaded = i == PAGE_SETUP || load_own(pages, i, folder, why);
-	if (loaded)
-		hash_style(pages);
-	return loaded;
+	for (size_t i = 0; i < PAGE_COUNT && folder[0] != '\0'; i++) {
+		if (i != PAGE_SETUP && !load_own(pages, i, folder, why))
+			return false;
+	}
+	style = pages->text[PAGE_STYLE];
+	sha256_init(&sha256);
+	sha256_update(&sha256, strlen(style), (const uint8_t *)style);
+	sha256_digest(&sha256, sizeof(digest), digest);
+	base64_encode_raw(pages->style_hash, sizeof(digest), digest);
+	pages->style_hash[PAGE_STYLE_HASH_SIZE - 1] = '\0';
+	return true;
 }
 
 void
@@ -122,8 +103,6 @@ pages_forget(struct pages *pages)
 		free(pages->own[i]);
 	*pages = (struct pages){ .style_hash = "" };
 }
-
-/* -- filling -------------------------------------------------------------------------- */
 
 struct output {
 	char *at, *end; /* `end` is where the NUL will stand at the latest */
@@ -145,46 +124,28 @@ put(struct output *output, const char *text, size_t length)
 static void
 put_escaped(struct output *output, const char *text)
 {
-	static const struct {
-		char c;
-		const char *entity;
-	} entities[] = {
-		{ '&', "&amp;" },
-		{ '<', "&lt;" },
-		{ '>', "&gt;" },
-		{ '"', "&quot;" },
-		{ '\'', "&#39;" },
-	};
+	static const char special[] = "&<>\"'";
+	static const char *const entities[] = { "&amp;", "&lt;", "&gt;", "&quot;", "&#39;" };
 
 	for (; *text != '\0'; text++) {
-		const char *entity = NULL;
+		const char *found = strchr(special, *text);
 
-		for (size_t i = 0; i < COUNT(entities); i++) {
-			if (entities[i].c == *text)
-				entity = entities[i].entity;
-		}
-		put(output, entity != NULL ? entity : text, entity != NULL ? strlen(entity) : 1);
+		if (found != NULL)
+			put(output, entities[found - special], strlen(entities[found - special]));
+		else
+			put(output, text, 1);
 	}
 }
 
-static bool
-is_named(const char *name, size_t length, const char *wanted)
-{
-	return strlen(wanted) == length && memcmp(wanted, name, length) == 0;
-}
-
-/* Fill the slot whose name is these `length` bytes. False when it has no text on this page. */
-static bool
-put_slot(struct output *output, const char *name, size_t length, const struct page_slot slots[],
-    size_t count)
+/* The text for this slot; NULL when it has none on this page. */
+static const char *
+find_text(const struct text_span *name, const struct page_slot slots[], size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (is_named(name, length, slots[i].name)) {
-			put_escaped(output, slots[i].text);
-			return true;
-		}
+		if (text_is(name, slots[i].name))
+			return slots[i].text;
 	}
-	return false;
+	return NULL;
 }
 
 bool
@@ -196,15 +157,18 @@ page_fill(char out[static PAGE_SIZE], const struct pages *pages, enum page page,
 	const char *open, *close;
 
 	while ((open = strstr(at, "{{")) != NULL && (close = strstr(open, "}}")) != NULL) {
-		size_t length = (size_t)(close - open) - 2;
+		struct text_span name = { open + 2, (size_t)(close - open) - 2 };
+		const char *text = find_text(&name, slots, count);
 
 		put(&output, at, (size_t)(open - at));
 		at = close + 2;
-		if (is_named(open + 2, length, "style"))
+		if (text_is(&name, "style"))
 			put(&output, pages->text[PAGE_STYLE], strlen(pages->text[PAGE_STYLE]));
-		else if (is_named(open + 2, length, "title"))
+		else if (text_is(&name, "title"))
 			put_escaped(&output, pages->title);
-		else if (!put_slot(&output, open + 2, length, slots, count))
+		else if (text != NULL)
+			put_escaped(&output, text);
+		else
 			put(&output, open, (size_t)(at - open));
 	}
 	put(&output, at, strlen(at));

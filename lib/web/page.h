@@ -12,11 +12,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/text.h"
+
 enum {
 	PAGE_FILE_MAX = 32768,     /* bytes of a template, and of the style */
 	PAGE_SIZE = 131072,        /* of a filled page, with the NUL */
 	PAGE_STYLE_HASH_SIZE = 45, /* SHA-256 in base64, with the NUL */
-	PAGE_WHY_SIZE = 256,
 };
 
 enum page {
@@ -48,8 +49,7 @@ struct page_slot {
  * Load every page from `folder`, or the built-in one where the folder has none; an empty
  * folder is none. False on a fault: `why` says which file and why.
  */
-bool pages_load(struct pages *pages, const char *folder, const char *title,
-    char why[static PAGE_WHY_SIZE]);
+bool pages_load(struct pages *pages, const char *folder, const char *title, struct text_why *why);
 
 /* Free the pages from the folder, and zero `pages`. */
 void pages_forget(struct pages *pages);

@@ -1,6 +1,5 @@
 #include "web/redirect.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -18,75 +17,38 @@ is_control(unsigned char c)
 	return c < ' ' || c == 0x7f;
 }
 
-/* Does the target still look like one after a server or a browser has decoded it? */
-static bool
-is_safe_decoded(const char *target)
-{
-	char path[REDIRECT_SIZE];
-
-	text_copy(path, sizeof(path), target); /* which is as long at most */
-	path[strcspn(path, "?#")] = '\0';
-	if (!text_percent_decode(path) || !begins_as_path(path))
-		return false;
-	for (const char *at = path; *at != '\0'; at++) {
-		if (is_control((unsigned char)*at))
-			return false;
-	}
-	return true;
-}
-
-/*
- * Write a byte, percent-encoded unless it is `plain`. Where the next one goes, or 0 when this one
- * and a NUL do not fit.
- */
-static size_t
-put(char *out, size_t size, size_t used, char byte, bool plain)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	if (used + (plain ? 1 : 3) >= size)
-		return 0;
-	if (plain) {
-		out[used++] = byte;
-	} else {
-		out[used++] = '%';
-		out[used++] = hex[(unsigned char)byte >> 4];
-		out[used++] = hex[byte & 15];
-	}
-	return used;
-}
-
 bool
 redirect_accept(char out[static REDIRECT_SIZE], const char *in)
 {
-	size_t used = 0;
+	char plain['~' - '!' + 2] = "", path[REDIRECT_SIZE];
+	bool safe = begins_as_path(in);
 
+	for (char c = '!'; c <= '~'; c++)
+		plain[c - '!'] = c;
+	for (const char *at = in; *at != '\0' && safe; at++)
+		safe = !is_control((unsigned char)*at) && *at != ' ' && *at != '\\';
 	out[0] = '\0';
-	if (!begins_as_path(in))
+	if (!safe || !text_percent_encode(out, REDIRECT_SIZE, in, plain))
 		return false;
-	do {
-		unsigned char c = (unsigned char)*in;
-
-		if (!is_control(c) && c != ' ' && c != '\\')
-			used = put(out, REDIRECT_SIZE, used, *in, c <= '~');
-		else
-			used = 0;
-	} while (used > 0 && *++in != '\0');
-	out[used] = '\0';
-	if (is_safe_decoded(out))
-		return true;
-	out[0] = '\0';
-	return false;
+	/* It must still look like one after a server or a browser has decoded it. */
+	text_copy(path, sizeof(path), out);
+	path[strcspn(path, "?#")] = '\0';
+	safe = text_percent_decode(path) && begins_as_path(path);
+	for (const char *at = path; *at != '\0' && safe; at++)
+		safe = !is_control((unsigned char)*at);
+	if (!safe)
+		out[0] = '\0';
+	return safe;
 }
 
 void
 redirect_location(char out[static REDIRECT_LOCATION_SIZE], const char *login, const char *target)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-				    "-._~!$'()*,:@/";
-	size_t used = (size_t)snprintf(out, REDIRECT_LOCATION_SIZE, "%s?next=", login);
+	char encoded[REDIRECT_LOCATION_SIZE];
 
-	for (const char *in = target; *in != '\0' && used > 0; in++)
-		used = put(out, REDIRECT_LOCATION_SIZE, used, *in, strchr(plain, *in) != NULL);
-	out[target[0] != '\0' && used > 0 ? used : strlen(login)] = '\0';
+	if (target[0] == '\0' ||
+	    !text_percent_encode(encoded, sizeof(encoded), target,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,:@/") ||
+	    !text_format(out, REDIRECT_LOCATION_SIZE, "%s?next=%s", login, encoded))
+		text_copy(out, REDIRECT_LOCATION_SIZE, login);
 }

@@ -6,6 +6,16 @@
 #include "base/text.h"
 
 #define CHALLENGE "Bearer realm=\"postern\""
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+/* The headers of every reply that shut it off from other sites. */
+#define SHUT_OFF                                                                                   \
+	"X-Content-Type-Options: nosniff\r\n"                                                      \
+	"Referrer-Policy: same-origin\r\n"                                                         \
+	"Cross-Origin-Opener-Policy: same-origin\r\n"                                              \
+	"Cross-Origin-Resource-Policy: same-origin\r\n"                                            \
+	"Content-Security-Policy: default-src 'none'; form-action 'self'; base-uri 'none'; "       \
+	"frame-ancestors 'none'"
 
 /* What the protocol calls a status (RFC 9110, section 15), and what a person is told. */
 static const struct status {
@@ -40,38 +50,13 @@ find_status(int code)
 	return &statuses[i];
 }
 
-#define POLICY                                                                                     \
-	"Content-Security-Policy: default-src 'none'; form-action 'self'; base-uri 'none'; "       \
-	"frame-ancestors 'none'"
-
-#define SHUT_OFF                                                                                   \
-	"X-Content-Type-Options: nosniff\r\n"                                                      \
-	"Referrer-Policy: same-origin\r\n"                                                         \
-	"Cross-Origin-Opener-Policy: same-origin\r\n"                                              \
-	"Cross-Origin-Resource-Policy: same-origin\r\n"
-
-/* Add the headers that every reply has. `style_hash` is empty where there is no style. */
+/* `style` is what the policy says of it besides, or empty. */
 static void
-add_standard(struct http *http, const char *style_hash)
-{
-	char policy[sizeof(POLICY) + 32 + PAGE_STYLE_HASH_SIZE];
-
-	http_headers(http,
-	    "Cache-Control: no-store\r\n"
-	    "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n" SHUT_OFF);
-	if (style_hash[0] == '\0') {
-		http_headers(http, POLICY "\r\n");
-		return;
-	}
-	text_format(policy, sizeof(policy), POLICY "; style-src 'sha256-%s'\r\n", style_hash);
-	http_headers(http, policy);
-}
-
-static void
-send_with(struct http *http, int code, const char *challenge, const char *type,
-    const char *style_hash, const char *body)
+send_with(const struct request *request, int code, const char *challenge, const char *type,
+    const char *style, const char *body)
 {
 	const struct status *status = find_status(code);
+	struct http *http = request->http;
 	char line[64];
 
 	text_format(line, sizeof(line), "%d %s", status->code, status->phrase);
@@ -81,7 +66,11 @@ send_with(struct http *http, int code, const char *challenge, const char *type,
 		http_send(http, line, NULL, 0);
 		return;
 	}
-	add_standard(http, style_hash);
+	http_headers(http,
+	    "Cache-Control: no-store\r\n"
+	    "Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n" SHUT_OFF);
+	http_headers(http, style);
+	http_headers(http, "\r\n");
 	if (code == 401)
 		http_header(http, "WWW-Authenticate", challenge);
 	http_header(http, "Content-Type", type);
@@ -90,83 +79,85 @@ send_with(struct http *http, int code, const char *challenge, const char *type,
 	/* What was to be granted is not: no cookie goes out. */
 	log_event(&http->log, "config", "reason=\"the headers of a reply do not fit\"");
 	http_clear_headers(http);
-	send_with(http, http->is_gate ? 503 : 500, "", "text/plain; charset=utf-8", "", "");
+	send_with(request, http->is_gate ? 503 : 500, "", TEXT_TYPE, "", "");
 }
 
 static void
-send_json(struct http *http, int status, const char *challenge, const char *message)
+send_json(const struct request *request, int status, const char *challenge, const char *message)
 {
 	char body[128];
 
 	/* Every message is a literal of ours, with nothing in it to escape. */
 	text_format(body, sizeof(body), "{\"message\":\"%s\"}", message);
-	send_with(http, status, challenge, "application/json; charset=utf-8", "", body);
+	send_with(request, status, challenge, "application/json; charset=utf-8", "", body);
 }
 
 void
-reply_json(struct http *http, int status, const char *message)
+reply_json(const struct request *request, int status, const char *message)
 {
-	send_json(http, status, CHALLENGE, message);
+	send_json(request, status, CHALLENGE, message);
 }
 
 void
-reply_invalid_token(struct http *http, const char *message)
+reply_invalid_token(const struct request *request, const char *message)
 {
-	send_json(http, 401, CHALLENGE ", error=\"invalid_token\"", message);
+	send_json(request, 401, CHALLENGE ", error=\"invalid_token\"", message);
 }
 
 void
-reply_keys(struct http *http, const char *keys)
+reply_keys(const struct request *request, const char *keys)
 {
-	/* It is the same for everybody. */
-	http_headers(http,
-	    "Cache-Control: public, max-age=300\r\n" SHUT_OFF POLICY "\r\n"
+	/* They are the same for everybody. */
+	http_headers(request->http,
+	    "Cache-Control: public, max-age=300\r\n" SHUT_OFF "\r\n"
 	    "Content-Type: application/jwk-set+json; charset=utf-8\r\n");
-	http_send(http, "200 OK", keys, strlen(keys));
+	http_send(request->http, "200 OK", keys, strlen(keys));
 }
 
 void
-reply_token(struct http *http, const char *token)
+reply_token(const struct request *request, const char *token)
 {
-	send_with(http, 200, "", "application/jwt; charset=utf-8", "", token);
+	send_with(request, 200, "", "application/jwt; charset=utf-8", "", token);
 }
 
 void
-reply_page(struct http *http, int status, const struct pages *pages, enum page page,
+reply_page(const struct request *request, int status, enum page page,
     const struct page_slot slots[], size_t count)
 {
-	char html[PAGE_SIZE];
+	const struct pages *pages = &request->site->pages;
+	struct http *http = request->http;
+	char html[PAGE_SIZE], style[32 + PAGE_STYLE_HASH_SIZE];
 
 	if (page_fill(html, pages, page, slots, count)) {
-		send_with(http, status, CHALLENGE, "text/html; charset=utf-8", pages->style_hash,
-		    html);
+		text_format(style, sizeof(style), "; style-src 'sha256-%s'", pages->style_hash);
+		send_with(request, status, CHALLENGE, "text/html; charset=utf-8", style, html);
 		secret_wipe(html, strlen(html));
 		return;
 	}
 	log_event(&http->log, "config", "setting=POSTERN_PAGES reason=\"a page is too large\"");
 	http_clear_headers(http);
-	reply_json(http, http->is_gate ? 503 : 500, "Internal Server Error");
+	reply_json(request, http->is_gate ? 503 : 500, "Internal Server Error");
 }
 
 void
-reply_redirect(struct http *http, const char *location)
+reply_redirect(const struct request *request, const char *location)
 {
-	http_header(http, "Location", location);
-	send_with(http, http->is_gate ? 302 : 303, "", "text/plain; charset=utf-8", "", "");
+	http_header(request->http, "Location", location);
+	send_with(request, request->http->is_gate ? 302 : 303, "", TEXT_TYPE, "", "");
 }
 
 void
-reply_pass(struct http *http)
+reply_pass(const struct request *request)
 {
 	/* Some servers hand every header of a pass to the client. */
-	if (http_send(http, "200 OK", NULL, 0) || http->sent)
+	if (http_send(request->http, "200 OK", NULL, 0) || request->http->sent)
 		return;
-	http_clear_headers(http);
-	send_with(http, 503, "", "text/plain; charset=utf-8", "", "");
+	http_clear_headers(request->http);
+	send_with(request, 503, "", TEXT_TYPE, "", "");
 }
 
 void
-reply_error(struct http *http, int status, const struct pages *pages)
+reply_error(const struct request *request, int status)
 {
 	const struct status *found = find_status(status);
 	const struct page_slot slots[] = {
@@ -174,8 +165,8 @@ reply_error(struct http *http, int status, const struct pages *pages)
 		{ "text", found->words },
 	};
 
-	if (http_is_browser(http))
-		reply_page(http, status, pages, PAGE_MESSAGE, slots, COUNT(slots));
+	if (http_is_browser(request->http))
+		reply_page(request, status, PAGE_MESSAGE, slots, COUNT(slots));
 	else
-		reply_json(http, status, found->phrase);
+		reply_json(request, status, found->phrase);
 }

@@ -14,6 +14,7 @@
 #include "auth/password.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "web/csrf.h"
 #include "web/form.h"
 #include "web/gate.h"
 #include "web/reply.h"
@@ -42,19 +43,6 @@ is_name(const char *text)
 	return text_is_name(text) && text[0] != '#' && !text_begins(text, TEXT_BYTE_ORDER_MARK);
 }
 
-/* Can somebody sign in with it? */
-static bool
-is_password(const char *text)
-{
-	size_t length = strlen(text);
-
-	for (const char *at = text; *at != '\0'; at++) {
-		if (iscntrl((unsigned char)*at))
-			return false;
-	}
-	return length > 0 && length < PASSWORD_SIZE && text_is_utf8(text, length);
-}
-
 /*
  * Make a line of the user file; without a name it is the hash alone. NULL, or why not, with `out`
  * emptied: for a person to read.
@@ -62,43 +50,43 @@ is_password(const char *text)
 static const char *
 make_line(char out[static LINE_SIZE], const char *name, const char *password)
 {
+	const size_t length = strlen(password);
 	char hash[PASSWORD_HASH_SIZE];
-	const char *why = NULL;
+	bool made;
 
 	out[0] = '\0';
 	if (name != NULL && !is_name(name))
 		return no_name;
-	if (!is_password(password))
+	if (length == 0 || length >= PASSWORD_SIZE || !text_is_utf8(password, length))
 		return no_password;
-	if (!password_hash(hash, password) ||
-	    !text_format(out, LINE_SIZE, "%s%s%s", name != NULL ? name : "",
-		name != NULL ? ":" : "", hash))
-		why = fault;
+	for (const char *at = password; *at != '\0'; at++) {
+		if (iscntrl((unsigned char)*at))
+			return no_password;
+	}
+	made = password_hash(hash, password) &&
+	    text_format(out, LINE_SIZE, "%s%s%s", name != NULL ? name : "", name != NULL ? ":" : "",
+		hash);
 	secret_wipe(hash, sizeof(hash));
-	return why;
+	return made ? NULL : fault;
 }
 
-/* -- the page ----------------------------------------------------------------------------- */
-
-/* Is this a browser on this machine, as far as can be told? */
-static bool
-is_local(const struct http *http)
-{
-	static const char *const hosts[] = { "localhost", "127.", "[::1]" };
-	bool named = false;
-
-	for (size_t i = 0; i < COUNT(hosts); i++)
-		named = named || text_begins(http->host, hosts[i]);
-	/* A proxy of this machine has its address, too. */
-	return named && !http_is_forwarded(http) &&
-	    (text_begins(http->remote_addr, "127.") || strcmp(http->remote_addr, "::1") == 0);
-}
-
-/* May a secret be shown and a password be sent, with nobody else to read it on its way? */
+/*
+ * Can nobody else read what is sent either way: over TLS, or to a browser on this machine, as far
+ * as can be told?
+ */
 static bool
 is_private(const struct http *http)
 {
-	return http_is_https(http) || is_local(http);
+	const char *host = http->host, *client = http->remote_addr;
+
+	if (http_is_https(http))
+		return true;
+	/* A proxy of this machine has its address, too. */
+	if (http_is_forwarded(http))
+		return false;
+	return (text_begins(client, "127.") || strcmp(client, "::1") == 0) &&
+	    (text_begins(host, "localhost") || text_begins(host, "127.") ||
+		text_begins(host, "[::1]"));
 }
 
 /*
@@ -108,65 +96,41 @@ is_private(const struct http *http)
 static int
 take_turn(void)
 {
-	static const char name[] = "\0postern-setup"; /* in the abstract namespace: unix(7) */
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	/* In the abstract namespace: unix(7). */
+	static const struct sockaddr_un address = { AF_UNIX, "\0postern-setup" };
+	const size_t size = offsetof(struct sockaddr_un, sun_path) + strlen("?postern-setup");
 	int turn = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	memcpy(address.sun_path, name, sizeof(name) - 1);
-	if (turn >= 0 &&
-	    bind(turn, (struct sockaddr *)&address,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof(name) - 1)) != 0) {
-		close(turn);
-		turn = -1;
-	}
-	return turn;
-}
-
-/* Make a line of what was sent. NULL, or why not. */
-static const char *
-make_line_of(char line[static LINE_SIZE], const struct form *form)
-{
-	const char *why = "Somebody else's line is being made. Try again in a moment.";
-	int turn;
-
-	if (form->username == NULL || form->password == NULL)
-		return "A user name and a password are needed.";
-	if ((turn = take_turn()) >= 0) {
-		why = make_line(line, form->username, form->password);
-		close(turn);
-	}
-	return why;
-}
-
-/* Where the two programs are called something else, the server's configuration says so. */
-static void
-suggest_paths(char out[static PATHS_SIZE], const struct http *http)
-{
-	const char *script = http->script_name, *slash = strrchr(script, '/');
-
-	/* The visitor has chosen it: nothing gets in that is no path. */
-	if (slash != NULL && strcmp(slash, "/login.fcgi") == 0 &&
-	    config_accepts("POSTERN_LOGIN", script))
-		text_format(out, PATHS_SIZE,
-		    "\nPOSTERN_LOGIN=%s\nPOSTERN_LOGOUT=%s/logout\n"
-		    "POSTERN_HOME=%.*s/welcome.fcgi",
-		    script, script, (int)(slash - script), script);
+	if (turn < 0 || bind(turn, (const struct sockaddr *)&address, (socklen_t)size) == 0)
+		return turn;
+	close(turn);
+	return -1;
 }
 
 /* The environment file to make, in `folder`. False when it does not fit, or on a fault. */
 static bool
 suggest(char out[static SETTINGS_SIZE], const char *folder, const struct http *http)
 {
+	const char *script = http->script_name, *slash = strrchr(script, '/');
 	unsigned char random[32] = { 0 };
 	char secret[2 * sizeof(random) + 1], paths[PATHS_SIZE] = "", origin[CONFIG_TEXT_SIZE] = "";
 	bool made = secret_random(random, sizeof(random));
 
-	secret_hex(secret, random, sizeof(random));
-	suggest_paths(paths, http);
+	/*
+	 * An address that ends otherwise is one that the server's configuration names. The visitor
+	 * has chosen this one: nothing gets in that is no path.
+	 */
+	if (slash != NULL && strcmp(slash, "/login.fcgi") == 0 &&
+	    config_accepts("POSTERN_LOGIN", script))
+		text_format(paths, sizeof(paths),
+		    "\nPOSTERN_LOGIN=%s\nPOSTERN_LOGOUT=%s/logout\n"
+		    "POSTERN_HOME=%.*s/welcome.fcgi",
+		    script, script, (int)(slash - script), script);
 	if (http_is_https(http))
 		text_format(origin, sizeof(origin), "https://%s", http->host);
 	if (!config_accepts("POSTERN_ORIGIN", origin))
 		origin[0] = '\0';
+	secret_hex(secret, random, sizeof(random));
 	made = made &&
 	    text_format(out, SETTINGS_SIZE,
 		"POSTERN_SECRET=%s\nPOSTERN_USERS=%s/users\nPOSTERN_STATE=%s/state%s%s%s\n", secret,
@@ -178,10 +142,9 @@ suggest(char out[static SETTINGS_SIZE], const char *folder, const struct http *h
 
 /* `error` is NULL where there is none. */
 static void
-show(const struct site *site, struct http *http, const char *env, const char *line,
-    const char *error)
+show(const struct request *request, const char *env, const char *line, const char *error)
 {
-	bool private = is_private(http);
+	const bool private = is_private(request->http);
 	char folder[CONFIG_LONG_SIZE], settings[SETTINGS_SIZE] = "";
 	const struct page_slot slots[] = {
 		{ "env", env },
@@ -191,56 +154,64 @@ show(const struct site *site, struct http *http, const char *env, const char *li
 		{ "error", error != NULL ? error : "" },
 		{ "form", private ? "" : "hidden" },
 		{ "note", private ? "" : "Open this page with https:// to have it all made here." },
-		{ "canary", file_is_in(env, http->document_root) ? canary : "" },
+		{ "canary", file_is_in(env, request->http->document_root) ? canary : "" },
 	};
 
 	text_format(folder, sizeof(folder), "%.*s", (int)(strrchr(env, '/') - env), env);
-	if (!private || suggest(settings, folder, http))
-		reply_page(http, 503, &site->pages, PAGE_SETUP, slots, COUNT(slots));
+	if (!private || suggest(settings, folder, request->http))
+		reply_page(request, 503, PAGE_SETUP, slots, COUNT(slots));
 	else
-		reply_error(http, 503, &site->pages);
+		reply_error(request, 503);
 	secret_wipe(settings, sizeof(settings));
 }
 
-/* Answer what the form sends. */
+/* Make a line of what the form sends, and show it. */
 static void
-answer_post(const struct site *site, struct http *http, const char *env)
+answer_post(const struct request *request, const char *env)
 {
+	const char *error = "Somebody else's line is being made. Try again in a moment.";
 	char body[FORM_BODY_MAX + 1], line[LINE_SIZE] = "";
 	struct form form;
 	size_t length;
-	int status = http_body(http, body, sizeof(body), &length);
+	int turn, status = http_body(request->http, body, sizeof(body), &length);
 
 	if (status == 0)
-		status = form_read(&form, body, length, http->content_type);
-	if (status != 0)
-		reply_error(http, status, &site->pages);
-	else if (!is_private(http))
-		show(site, http, env, "", "The password came without https, so it was not used.");
-	else
-		show(site, http, env, line, make_line_of(line, &form));
+		status = form_read(&form, body, length, request->http->content_type);
+	if (status != 0) {
+		reply_error(request, status);
+		secret_wipe(body, sizeof(body));
+		return;
+	}
+	if (!is_private(request->http)) {
+		error = "The password came without https, so it was not used.";
+	} else if (form.username == NULL || form.password == NULL) {
+		error = "A user name and a password are needed.";
+	} else if ((turn = take_turn()) >= 0) {
+		error = make_line(line, form.username, form.password);
+		close(turn);
+	}
+	show(request, env, line, error);
 	secret_wipe(body, sizeof(body));
 	secret_wipe(line, sizeof(line));
 }
 
 bool
-setup_answers(const struct site *site, struct http *http)
+setup_answers(const struct request *request)
 {
+	const struct http *http = request->http;
 	char env[CONFIG_LONG_SIZE];
 
-	if (site->ready || http->contradictory || gate_is_asked(http) ||
+	if (request->site->ready || http->contradictory || gate_is_asked(http) ||
 	    !config_is_missing(env, http->document_root))
 		return false;
-	if (!site_sent(site, http))
+	if (!csrf_admits(request))
 		return true;
 	if (strcmp(http->method, "POST") == 0)
-		answer_post(site, http, env);
+		answer_post(request, env);
 	else
-		show(site, http, env, "", NULL);
+		show(request, env, "", NULL);
 	return true;
 }
-
-/* -- the command -------------------------------------------------------------------------- */
 
 /* A line of standard input. NULL, or why not. */
 static const char *
@@ -280,35 +251,25 @@ read_hidden(char out[static PASSWORD_SIZE + 1], const char *prompt)
 	return why;
 }
 
-/* Twice from a terminal. NULL, or why not. */
-static const char *
-read_password(char out[static PASSWORD_SIZE + 1])
-{
-	char again[PASSWORD_SIZE + 1] = "";
-	const char *why;
-
-	if (!isatty(STDIN_FILENO))
-		return read_line(out);
-	if ((why = read_hidden(out, "Password: ")) == NULL &&
-	    (why = read_hidden(again, "Once more: ")) == NULL && strcmp(out, again) != 0)
-		why = "The two are not the same.";
-	secret_wipe(again, sizeof(again));
-	return why;
-}
-
 int
 setup_command(const char *name)
 {
-	char password[PASSWORD_SIZE + 1] = "", line[LINE_SIZE];
-	const char *why = NULL;
+	char password[PASSWORD_SIZE + 1] = "", again[PASSWORD_SIZE + 1] = "", line[LINE_SIZE];
+	const char *why = name == NULL || is_name(name) ? NULL : no_name;
 
-	if (name != NULL && !is_name(name))
-		why = no_name;
-	if (why == NULL)
-		why = read_password(password);
+	if (why == NULL && !isatty(STDIN_FILENO)) {
+		why = read_line(password);
+	} else if (why == NULL) {
+		why = read_hidden(password, "Password: ");
+		if (why == NULL)
+			why = read_hidden(again, "Once more: ");
+		if (why == NULL && strcmp(password, again) != 0)
+			why = "The two are not the same.";
+	}
 	if (why == NULL)
 		why = make_line(line, name, password);
 	secret_wipe(password, sizeof(password));
+	secret_wipe(again, sizeof(again));
 	if (why == NULL && printf("%s\n", line) > 0 && fflush(stdout) == 0)
 		return EX_OK;
 	fprintf(stderr, "%s\n", why != NULL ? why : "The line cannot be written.");

@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 
-#include "web/http.h"
 #include "web/site.h"
 
 /*
@@ -16,7 +15,7 @@
  * Nothing is written or kept. False, with the request not answered, when there are settings, be
  * they wrong, or a gate is asked.
  */
-bool setup_answers(const struct site *site, struct http *http);
+bool setup_answers(const struct request *request);
 
 /*
  * login.fcgi as a command, `--hash [NAME]`: read a password, twice from a terminal or else a line

@@ -23,6 +23,8 @@ check_right(const struct config *config)
 	CHECK(config->users[0] == '/' && config->state[0] != '\0');
 	CHECK(config->token_ttl > 0 && config->token_ttl <= 99999999);
 	CHECK(config->session_ttl > 0 && config->session_ttl <= 99999999);
+	CHECK(config->state_grace >= 0 && config->state_grace <= 99999999);
+	CHECK(config->sessions >= 1 && config->sessions <= CONFIG_SESSIONS_MAX);
 	CHECK(config->issuer[0] != '\0' && text_is_utf8(config->title, strlen(config->title)));
 	CHECK(config->cookie[0] != '\0' && strpbrk(config->cookie, " ;,=\"\\") == NULL);
 	CHECK(is_path(config->login) && is_path(config->logout) && is_path(config->home));
@@ -36,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct config none;
 	static char path[FUZZ_PATH_SIZE];
 	struct config config;
-	char why[CONFIG_WHY_SIZE];
+	struct text_why why;
 
 	if (path[0] == '\0') {
 		fuzz_file(path, USERS_FD);
@@ -44,12 +46,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		setenv("POSTERN_ENV", path, 1);
 	}
 	fuzz_write(ENV_FD, data, size);
-	if (config_load(&config, NOW, why)) {
-		CHECK(why[0] == '\0' && memchr(data, '\0', size) == NULL);
+	if (config_load(&config, NOW, &why)) {
+		CHECK(why.text[0] == '\0' && memchr(data, '\0', size) == NULL);
 		check_right(&config);
-		config_is_served(&config, config.login, why);
+		config_is_served(&config, config.login, &why);
 	} else {
-		CHECK(why[0] != '\0' && strlen(why) < CONFIG_WHY_SIZE);
+		CHECK(why.text[0] != '\0' && strlen(why.text) < sizeof(why.text));
 		CHECK(memcmp(&config, &none, sizeof(config)) == 0);
 	}
 	return 0;

@@ -34,14 +34,14 @@ check_groups(const struct groups *groups, const char *user)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char path[FUZZ_PATH_SIZE];
+	static struct config config;
 	const struct log log = { fuzz_check_line, NULL };
 	struct groups groups = { 0 };
 
-	if (path[0] == '\0')
-		fuzz_file(path, GROUPS_FD);
+	if (config.groups[0] == '\0')
+		fuzz_file(config.groups, GROUPS_FD);
 	fuzz_write(GROUPS_FD, data, size);
-	CHECK(groups_read(&groups, path, NOW, &log));
+	CHECK(groups_read(&groups, &config, NOW, &log));
 	check_groups(&groups, "ada");
 	check_groups(&groups, "b");
 	CHECK(

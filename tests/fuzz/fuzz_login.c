@@ -21,10 +21,10 @@ int login_main(int argc, char **argv);
 static void
 answer_login(struct server *from)
 {
-	struct login login = { &from->http, &from->site, &from->users, REQUEST_NOW, .next = "" };
+	const struct request request = { &from->http, &from->site, &from->http.log, REQUEST_NOW };
 
-	if (site_admits(&from->site, &from->http, REQUEST_NOW))
-		answer(&login);
+	if (site_admits(&request))
+		answer(&request);
 }
 
 int

@@ -13,14 +13,14 @@ static struct gate gate;
 static void
 answer_welcome(struct server *from)
 {
-	struct http *http = &from->http;
+	const struct request request = { &from->http, &from->site, &from->http.log, REQUEST_NOW };
 
-	if (!site_admits(&from->site, http, REQUEST_NOW))
+	if (!site_admits(&request))
 		return;
-	if (gate_is_asked(http))
-		gate_answer(&gate, &from->site, &from->users, http, REQUEST_NOW);
-	else if (site_sent(&from->site, http))
-		answer(http, &from->site, &from->users, REQUEST_NOW);
+	if (gate_is_asked(request.http))
+		gate_answer(&gate, &request);
+	else if (csrf_admits(&request))
+		answer(&request);
 }
 
 int
@@ -29,7 +29,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char enters[] = { REQUEST_TOKEN, REQUEST_OLD_TOKEN, '\0' };
 
 	/* What it remembers of one input must not change the next. */
-	gate_close(&gate);
 	gate = (struct gate){ 0 };
 	request_run(data, size, answer_welcome, enters,
 	    "REQUEST_METHOD=GET\nSCRIPT_NAME=/welcome\nREMOTE_ADDR=192.0.2.1\n",

@@ -2,10 +2,9 @@
  * request: a whole request, from the web server's socket to the reply.
  *
  * The input: a byte that chooses how large the FastCGI records are; if it is odd, the request is
- * sent again and again, and from 128 on to an authorizer. Then lines NAME=value, the parameters;
- * an empty line; the body. A byte
- * below stands for what nobody can guess, and without it nobody may get in. The time stands still,
- * and each input finds a new state.
+ * sent again and again, and from 128 on to an authorizer. Then lines NAME=value, the parameters; an
+ * empty line; the body. A byte of 1 to 4 stands for what nobody can guess, and without it nobody
+ * may get in. The time stands still, and each input finds the store as it was.
  */
 #ifndef POSTERN_REQUEST_H
 #define POSTERN_REQUEST_H
@@ -16,8 +15,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "auth/device.h"
-#include "auth/users.h"
+#include "auth/throttle.h"
 #include "base/text.h"
 #include "fuzz.h"
 #include "web/site.h"
@@ -46,11 +44,12 @@ struct bytes {
 struct server {
 	struct http http;
 	struct site site;
-	struct users users;
 	struct sockaddr_un address; /* of the socket on descriptor 0 */
 	socklen_t address_length;
-	char state[64]; /* the folder, and its two files */
-	char tries[80], ended[80];
+	char state[64]; /* the folder, and what a request changes there */
+	char attempts[80], sessions[80];
+	struct stat listed; /* the file that lists ada's sessions, as it should be */
+	struct bytes list;
 	char texts[REQUEST_STANDS_FOR][TOKEN_SIZE];
 };
 
@@ -78,31 +77,28 @@ request_empty_state(void)
 	CHECK(nftw(server.state, request_remove, 8, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
-/*
- * A new state ends every session that began before it, and ours began after this one. It is
- * dated, so that a change can be told: making it anew waits for the disk.
- */
+/* Write the file that lists ada's sessions as it was. A store that writes it waits for the disk. */
 static inline void
-request_new_state(void)
+request_restore_sessions(void)
 {
-	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
-	const struct log log = { fuzz_check_line, NULL };
+	const struct timespec times[2] = { server.listed.st_mtim, server.listed.st_mtim };
+	int fd = open(server.sessions, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	request_empty_state();
-	CHECK(state_session(server.site.policy.state, "", "ada", 0, REQUEST_NOW - 1000, &log) !=
-	    STATE_FAULT);
-	CHECK(utimensat(AT_FDCWD, server.ended, old, 0) == 0);
+	CHECK(fd >= 0);
+	CHECK(write(fd, server.list.at, server.list.length) == (ssize_t)server.list.length);
+	CHECK(futimens(fd, times) == 0 && fstat(fd, &server.listed) == 0 && close(fd) == 0);
 }
 
-/* Undo what an input has done to the state. */
+/* Undo what an input has done to the store. A record that is changed is another file. */
 static inline void
 request_clean_state(void)
 {
 	struct stat st;
 
-	unlink(server.tries);
-	if (stat(server.ended, &st) != 0 || st.st_mtim.tv_sec != 1)
-		request_new_state();
+	unlink(server.attempts);
+	if (stat(server.sessions, &st) != 0 || st.st_ino != server.listed.st_ino ||
+	    st.st_mtim.tv_sec != server.listed.st_mtim.tv_sec)
+		request_restore_sessions();
 }
 
 static inline void
@@ -110,7 +106,6 @@ request_end(void)
 {
 	request_empty_state();
 	rmdir(server.state);
-	users_forget(&server.users);
 	site_close(&server.site);
 	http_close(&server.http);
 }
@@ -142,32 +137,59 @@ request_set_up(void)
 	/* An empty one, so that this machine's own is not read. */
 	fuzz_file(env, REQUEST_ENV_FD);
 	setenv("POSTERN_ENV", env, 1);
-	text_copy(server.state, sizeof(server.state), "/tmp/postern-fuzz-XXXXXX");
+	/* In memory, where there is such a place: records are synced. */
+	text_format(server.state, sizeof(server.state), "%s/postern-fuzz-XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	CHECK(mkdtemp(server.state) != NULL);
-	text_format(server.tries, sizeof(server.tries), "%s/tries", server.state);
-	text_format(server.ended, sizeof(server.ended), "%s/ended", server.state);
+	text_format(server.attempts, sizeof(server.attempts), "%s/attempts", server.state);
+	text_format(server.sessions, sizeof(server.sessions), "%s/sessions/ada", server.state);
 	setenv("POSTERN_SECRET", "0f1e2d3c4b5a69788796a5b4c3d2e1f0", 1);
 	setenv("POSTERN_USERS", users, 1);
 	setenv("POSTERN_GROUPS", groups, 1);
 	setenv("POSTERN_STATE", server.state, 1);
 }
 
+/* A token of a session of ada's, which is listed. */
+static inline void
+request_sign_in(char out[static TOKEN_SIZE], const struct account *account, time_t when)
+{
+	const struct log log = { fuzz_check_line, NULL };
+	struct sessions *sessions = &server.site.sessions;
+	char word[LIST_WORD_SIZE];
+	long seconds;
+
+	CHECK(session_prepare(word, sessions, account->user, when, &log));
+	CHECK(session_begin(out, &seconds, sessions, account, LIST_COOKIE, word, when, &log) == 0);
+}
+
 static inline void
 request_make_texts(void)
 {
-	const struct session_policy *policy = &server.site.policy;
+	const struct config *config = &server.site.config;
 	const struct log log = { fuzz_check_line, NULL };
-	char pwv[TOKEN_PWV_SIZE];
-	long seconds;
+	const struct throttle no_device = { .count = 0 };
+	struct account ada;
 
+	CHECK(users_read(&server.site.users, config, REQUEST_NOW, &log));
+	users_find(&ada, &server.site.users, "ada", config);
 	text_copy(server.texts[REQUEST_PASSWORD], TOKEN_SIZE, "correct-horse-of-ada-7f3a");
-	CHECK(session_begin(server.texts[REQUEST_TOKEN], &seconds, policy, "ada", REQUEST_HASH,
-		  REQUEST_NOW - 10, &log) == 0);
-	CHECK(session_begin(server.texts[REQUEST_OLD_TOKEN], &seconds, policy, "ada", REQUEST_HASH,
-		  REQUEST_NOW - 200, &log) == 0);
-	CHECK(session_pwv(pwv, policy, 0, "ada", REQUEST_HASH));
-	CHECK(device_make(server.texts[REQUEST_DEVICE], "", pwv, policy->device_keys[0],
+	request_sign_in(server.texts[REQUEST_OLD_TOKEN], &ada, REQUEST_NOW - 200);
+	request_sign_in(server.texts[REQUEST_TOKEN], &ada, REQUEST_NOW - 10);
+	CHECK(throttle_make_device(server.texts[REQUEST_DEVICE], &no_device, config, &ada,
 	    REQUEST_NOW - 10));
+}
+
+/* Remember the file that lists the sessions that were begun. */
+static inline void
+request_save_sessions(void)
+{
+	int fd = open(server.sessions, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	CHECK(fd >= 0 && fstat(fd, &server.listed) == 0);
+	CHECK((got = read(fd, server.list.at, sizeof(server.list.at))) > 0);
+	server.list.length = (size_t)got;
+	close(fd);
 }
 
 static inline void
@@ -176,8 +198,8 @@ request_begin(void)
 	request_listen();
 	request_set_up();
 	CHECK(http_open(&server.http) && site_open(&server.site, true, REQUEST_NOW));
-	request_new_state();
 	request_make_texts();
+	request_save_sessions();
 	atexit(request_end);
 }
 

@@ -29,13 +29,17 @@ struct fake {
 };
 
 static inline void
-fake_send(int fd, const char *bytes, int delay)
+fake_send(int fd, const char *answer, int delay)
 {
-	size_t step = delay > 0 ? 1 : strlen(bytes);
+	char bytes[256];
+	size_t step;
 
-	for (; *bytes != '\0'; bytes += step) {
+	/* The test may change the answer as soon as it has this one. */
+	snprintf(bytes, sizeof(bytes), "%s", answer);
+	step = delay > 0 ? 1 : strlen(bytes);
+	for (const char *at = bytes; *at != '\0'; at += step) {
 		usleep((useconds_t)delay * 1000);
-		if (send(fd, bytes, step, MSG_NOSIGNAL) < 0)
+		if (send(fd, at, step, MSG_NOSIGNAL) < 0)
 			return;
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * test_origin: what another site's page sends is refused, and nothing else.
+ * test_csrf: what another site's page sends is refused, and nothing else.
  */
 #include "web/csrf.h"
 
@@ -118,14 +118,14 @@ test_allows(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const struct csrf request = {
+		const struct http http = {
 			.method = cases[i].method,
 			.fetch_site = cases[i].fetch_site,
 			.origin = cases[i].origin,
 			.host = cases[i].host,
 			.upgrade = cases[i].upgrade,
 		};
-		bool allowed = csrf_allows(&request, cases[i].configured);
+		bool allowed = csrf_allows(&http, cases[i].configured);
 
 		if (allowed != cases[i].want)
 			fail_msg("%s: %s", cases[i].name, allowed ? "allowed" : "refused");
@@ -139,5 +139,5 @@ main(void)
 		cmocka_unit_test(test_allows),
 	};
 
-	return cmocka_run_group_tests_name("origin", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("csrf", tests, NULL, NULL);
 }

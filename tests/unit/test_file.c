@@ -26,20 +26,21 @@ test_read(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct file file = { 0 };
-		char path[UNIT_PATH_SIZE], why[FILE_WHY_SIZE] = "unset";
+		char path[UNIT_PATH_SIZE];
+		struct text_why why = { "unset" };
 
 		unit_path(path, *state, "read");
 		unit_write_bytes(path, cases[i].bytes, cases[i].length, 0600);
 		CHECK(cases[i].name,
-		    file_read(&file, path, cases[i].max, true, NOW, why) == cases[i].want);
+		    file_read(&file, path, cases[i].max, FILE_SECRET, NOW, &why) == cases[i].want);
 		if (cases[i].want == FILE_READ) {
 			CHECK(cases[i].name, file.length == cases[i].length);
 			CHECK(cases[i].name,
 			    memcmp(file.text, cases[i].bytes, cases[i].length + 1) == 0);
-			CHECK_TEXT(cases[i].name, why, "");
+			CHECK_TEXT(cases[i].name, why.text, "");
 		} else {
 			CHECK(cases[i].name, file.text == NULL && file.length == 0);
-			CHECK_TEXT(cases[i].name, why, "is too large");
+			CHECK_TEXT(cases[i].name, why.text, "is too large");
 		}
 		file_forget(&file);
 		CHECK(cases[i].name, file.text == NULL);
@@ -76,15 +77,16 @@ test_cannot_read(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct file file = { 0 };
-		char why[FILE_WHY_SIZE];
+		struct text_why why;
 
-		assert_int_equal(file_read(&file, before, 100, true, NOW, why), FILE_READ);
+		assert_int_equal(file_read(&file, before, 100, FILE_SECRET, NOW, &why), FILE_READ);
 		unit_path(path, *state, cases[i].file);
-		CHECK(cases[i].name, file_read(&file, path, 100, false, NOW, why) == FILE_FAULT);
-		CHECK(cases[i].name, strstr(why, cases[i].why) != NULL);
+		CHECK(cases[i].name,
+		    file_read(&file, path, 100, FILE_ANYBODYS, NOW, &why) == FILE_FAULT);
+		CHECK(cases[i].name, strstr(why.text, cases[i].why) != NULL);
 		CHECK(cases[i].name, file.text == NULL);
-		CHECK(cases[i].name, !file_is_private(path, why));
-		CHECK(cases[i].name, strstr(why, cases[i].why) != NULL);
+		CHECK(cases[i].name, !file_is_trusted(path, FILE_SECRET, &why));
+		CHECK(cases[i].name, strstr(why.text, cases[i].why) != NULL);
 	}
 }
 
@@ -117,7 +119,8 @@ test_changes(void **state)
 		{ "and read once", NULL, NOW + 86400, NOW + 2, false, FILE_UNCHANGED, "abe" },
 	};
 	struct file file = { 0 };
-	char path[UNIT_PATH_SIZE], other[UNIT_PATH_SIZE], why[FILE_WHY_SIZE];
+	char path[UNIT_PATH_SIZE], other[UNIT_PATH_SIZE];
+	struct text_why why;
 
 	unit_path(path, *state, "changes");
 	unit_path(other, *state, "other");
@@ -128,13 +131,14 @@ test_changes(void **state)
 			assert_int_equal(rename(other, path), 0);
 		unit_date(path, steps[i].changed);
 		CHECK(steps[i].name,
-		    file_read(&file, path, 100, true, steps[i].now, why) == steps[i].want);
+		    file_read(&file, path, 100, FILE_SECRET, steps[i].now, &why) == steps[i].want);
 		CHECK_TEXT(steps[i].name, file.text, steps[i].holds);
 	}
 	/* The time of a change has fractions of a second. */
-	assert_int_equal(file_read(&file, path, 100, true, NOW + 200000, why), FILE_UNCHANGED);
+	assert_int_equal(file_read(&file, path, 100, FILE_SECRET, NOW + 200000, &why),
+	    FILE_UNCHANGED);
 	file.changed.tv_nsec = 1;
-	assert_int_equal(file_read(&file, path, 100, true, NOW + 200000, why), FILE_READ);
+	assert_int_equal(file_read(&file, path, 100, FILE_SECRET, NOW + 200000, &why), FILE_READ);
 	file_forget(&file);
 }
 
@@ -160,104 +164,26 @@ test_modes(void **state)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct file file = { 0 };
-		char path[UNIT_PATH_SIZE], why[FILE_WHY_SIZE] = "unset";
+		char path[UNIT_PATH_SIZE];
+		struct text_why why = { "unset" };
 		bool trusted = cases[i].why == NULL;
 
 		unit_path(path, *state, "modes");
 		unit_write_bytes(path, "abc", 3, cases[i].mode);
-		CHECK(cases[i].name, file_is_private(path, why) == trusted);
-		CHECK(cases[i].name, strstr(why, trusted ? "" : cases[i].why) != NULL);
+		CHECK(cases[i].name, file_is_trusted(path, FILE_SECRET, &why) == trusted);
+		CHECK(cases[i].name, strstr(why.text, trusted ? "" : cases[i].why) != NULL);
 		CHECK(cases[i].name,
-		    file_read(&file, path, 100, true, NOW, why) ==
+		    file_read(&file, path, 100, FILE_SECRET, NOW, &why) ==
 			(trusted ? FILE_READ : FILE_FAULT));
-		CHECK(cases[i].name, strstr(why, trusted ? "" : cases[i].why) != NULL);
+		CHECK(cases[i].name, strstr(why.text, trusted ? "" : cases[i].why) != NULL);
 		CHECK(cases[i].name, (file.text != NULL) == trusted);
 		/* What is no secret is read all the same, unless others may write it. */
 		file_forget(&file);
 		CHECK(cases[i].name,
-		    file_read(&file, path, 100, false, NOW, why) ==
+		    file_read(&file, path, 100, FILE_ANYBODYS, NOW, &why) ==
 			(cases[i].mode == 0602 ? FILE_FAULT : FILE_READ));
 		file_forget(&file);
 		assert_int_equal(unlink(path), 0);
-	}
-}
-
-/* Whose file it is, and who reads it: only root can try. */
-static void
-test_owners(void **state)
-{
-	static const struct {
-		const char *name;
-		uid_t owner;
-		mode_t mode;
-		uid_t reader;
-		const char *why;
-	} cases[] = {
-		{ "root's, read by root", 0, 0600, 0, NULL },
-		{ "root's, for a group", 0, 0640, 0, NULL },
-		{ "root's, for a group, read by a member", 0, 0640, NOBODY, NULL },
-		{ "root's alone", 0, 0600, NOBODY, "Permission denied" },
-		{ "the reader's own", NOBODY, 0600, NOBODY, NULL },
-		{ "the reader's own, for a group", NOBODY, 0640, NOBODY, "read by its group" },
-		{ "another user's", NOBODY, 0600, 0, "belongs to another user" },
-		{ "another user's, for a group", NOBODY, 0640, 0, "belongs to another user" },
-	};
-	char path[UNIT_PATH_SIZE];
-
-	assert_int_equal(geteuid(), 0); /* only root gives files away */
-	assert_int_equal(chmod(*state, 0755), 0);
-	unit_path(path, *state, "owners");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		char why[FILE_WHY_SIZE];
-		bool trusted;
-
-		unit_write(path, "abc");
-		assert_int_equal(chown(path, cases[i].owner, NOBODY), 0);
-		assert_int_equal(chmod(path, cases[i].mode), 0);
-		assert_true(setegid(NOBODY) == 0 && seteuid(cases[i].reader) == 0);
-		trusted = file_is_private(path, why);
-		assert_true(seteuid(0) == 0 && setegid(0) == 0);
-		CHECK(cases[i].name, trusted == (cases[i].why == NULL));
-		CHECK(cases[i].name, trusted || strstr(why, cases[i].why) != NULL);
-	}
-}
-
-/* Who could change it. */
-static void
-test_ours(void **state)
-{
-	static const struct {
-		const char *name;
-		uid_t owner;
-		mode_t mode;
-		uid_t reader;
-		const char *why;
-	} cases[] = {
-		{ "root's, read by root", 0, 0644, 0, NULL },
-		{ "root's, read by all", 0, 0644, NOBODY, NULL },
-		{ "the reader's own", NOBODY, 0644, NOBODY, NULL },
-		{ "another user's", NOBODY, 0644, 0, "belongs to another user" },
-		{ "its group may write it", 0, 0664, NOBODY, "chmod g-w" },
-		{ "others may write it", 0, 0646, NOBODY, "chmod o-w" },
-		{ "root's alone", 0, 0600, NOBODY, "Permission denied" },
-	};
-	char path[UNIT_PATH_SIZE];
-
-	assert_int_equal(geteuid(), 0); /* only root gives files away */
-	assert_int_equal(chmod(*state, 0755), 0);
-	unit_path(path, *state, "ours");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		char why[FILE_WHY_SIZE];
-		bool ours;
-
-		unit_write(path, "abc");
-		assert_int_equal(chown(path, cases[i].owner, NOBODY), 0);
-		assert_int_equal(chmod(path, cases[i].mode), 0);
-		assert_true(setegid(NOBODY) == 0 && seteuid(cases[i].reader) == 0);
-		ours = file_is_ours(path, why);
-		assert_true(seteuid(0) == 0 && setegid(0) == 0);
-		CHECK(cases[i].name, ours == (cases[i].why == NULL));
-		CHECK(cases[i].name, ours ? why[0] == '\0' : strstr(why, cases[i].why) != NULL);
 	}
 }
 
@@ -319,44 +245,97 @@ test_served(void **state)
 	assert_true(file_is_served(path, "/"));
 }
 
-/* -- a folder for ourselves ---------------------------------------------------------------- */
-
 static void
-test_private_folder(void **state)
+test_in(void **state)
 {
 	static const struct {
-		const char *name, *path;
-		mode_t mode;
-		uid_t owner;
-		const char *why; /* empty where it may be used */
+		const char *name, *path, *root;
+		bool want;
 	} cases[] = {
-		{ "ours alone", "own", 0700, 0, "" },
-		{ "seen by others", "own", 0701, 0, "is open to others: chmod 700" },
-		{ "read by a group", "own", 0750, 0, "is open to others: chmod 700" },
-		{ "somebody else's", "own", 0700, 65534, "belongs to another user" },
-		{ "not there", "missing", 0, 0, "No such file or directory" },
-		{ "a file", "file", 0600, 0, "is not a folder" },
+		{ "in it", "/srv/www/users", "/srv/www", true },
+		{ "deeper", "/srv/www/a/b", "/srv/www", true },
+		{ "the folder itself", "/srv/www", "/srv/www", true },
+		{ "a root with a slash behind", "/srv/www/users", "/srv/www/", true },
+		{ "a hidden file", "/srv/www/.htusers", "/srv/www", true },
+		{ "in the root of all", "/srv", "/", true },
+		{ "beside it", "/srv/users", "/srv/www", false },
+		{ "a folder whose name begins as the root", "/srv/www2/a", "/srv/www", false },
+		{ "no root", "/srv/www", "", false },
 	};
-	char path[UNIT_PATH_SIZE], why[FILE_WHY_SIZE];
 
-	assert_int_equal(geteuid(), 0); /* this test changes owners: run it as root */
-	unit_path(path, *state, "own");
-	assert_int_equal(mkdir(path, 0700), 0);
-	unit_path(path, *state, "file");
-	unit_write(path, "");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		unit_path(path, *state, cases[i].path);
-		if (cases[i].mode != 0)
-			assert_true(chmod(path, cases[i].mode) == 0 &&
-			    chown(path, cases[i].owner, (gid_t)-1) == 0);
-		CHECK(cases[i].name,
-		    file_is_private_folder(path, why) == (cases[i].why[0] == '\0'));
-		CHECK(cases[i].name, strncmp(why, cases[i].why, strlen(cases[i].why)) == 0);
-	}
-	/* /proc is of no disk, but it is of this machine. */
-	assert_false(file_is_private_folder("/proc", why));
-	assert_non_null(strstr(why, "open to others"));
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		CHECK(cases[i].name, file_is_in(cases[i].path, cases[i].root) == cases[i].want);
 }
+
+/* -- lines --------------------------------------------------------------------------------- */
+
+#define BYTES(literal) literal, sizeof(literal) - 1
+
+/* Each line that is taken: its number, an equals sign, its text, `!` if it has a NUL, and `|`. */
+static void
+test_lines(void **state)
+{
+	static const struct {
+		const char *name, *bytes;
+		size_t length;
+		const char *want;
+	} cases[] = {
+		{ "no bytes", BYTES(""), "" },
+		{ "a line", BYTES("abc\n"), "1=abc|" },
+		{ "no newline at the end", BYTES("abc"), "1=abc|" },
+		{ "no newline at the end of the last", BYTES("abc\nd"), "1=abc|2=d|" },
+		{ "CR LF", BYTES("abc\r\nd\r\n"), "1=abc|2=d|" },
+		{ "a CR at the end of the file", BYTES("abc\r"), "1=abc|" },
+		{ "a CR inside", BYTES("a\rb\n"), "1=a\rb|" },
+		{ "two of them before LF", BYTES("a\r\r\n"), "1=a\r|" },
+		{ "only CR LF", BYTES("\r\n"), "" },
+		{ "only a CR", BYTES("\r"), "" },
+		{ "empty lines", BYTES("\n\nabc\n\nd\n\n"), "3=abc|5=d|" },
+		{ "a comment", BYTES("# no\nabc\n#no\nd\n"), "2=abc|4=d|" },
+		{ "a comment with no newline", BYTES("abc\n# no"), "1=abc|" },
+		{ "a # inside", BYTES("a#b\n"), "1=a#b|" },
+		{ "a space before a #", BYTES(" # a\n"), "1= # a|" },
+		{ "spaces stay", BYTES(" a \n"), "1= a |" },
+		{ "a line of spaces", BYTES("  \n"), "1=  |" },
+		{ "a byte order mark", BYTES("\xef\xbb\xbfxyz\n"), "1=xyz|" },
+		{ "only a byte order mark", BYTES("\xef\xbb\xbf"), "" },
+		{ "a comment behind a byte order mark", BYTES("\xef\xbb\xbf#a\nb\n"), "2=b|" },
+		{ "half a byte order mark", BYTES("\xef\xbbx\n"), "1=\xef\xbbx|" },
+		{ "a byte order mark of a later line", BYTES("a\n\xef\xbb\xbfx\n"),
+		    "1=a|2=\xef\xbb\xbfx|" },
+		{ "a NUL inside", BYTES("a\0b\nc\n"), "1=a!|2=c|" },
+		{ "a NUL first", BYTES("\0b\nc\n"), "1=!|2=c|" },
+		{ "a NUL in a comment", BYTES("#a\0b\nc\n"), "1=#a!|2=c|" },
+		{ "a NUL at the end of a line", BYTES("a\0\nc\n"), "1=a!|2=c|" },
+		{ "a NUL at the end of the file", BYTES("a\n\0"), "1=a|2=!|" },
+		{ "a NUL before CR LF", BYTES("a\0\r\n"), "1=a!|" },
+	};
+	char path[UNIT_PATH_SIZE];
+
+	unit_path(path, *state, "lines");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct file file = { 0 };
+		struct file_line line;
+		struct text_why why;
+		char found[256] = "";
+
+		unit_write_bytes(path, cases[i].bytes, cases[i].length, 0600);
+		assert_int_equal(file_read(&file, path, 100, FILE_SECRET, NOW, &why), FILE_READ);
+		line = file_first_line(&file);
+		while (file_next_line(&line)) {
+			const size_t used = strlen(found);
+
+			snprintf(found + used, sizeof(found) - used, "%zu=%s%s|", line.number,
+			    line.text, line.has_nul ? "!" : "");
+		}
+		CHECK_TEXT(cases[i].name, found, cases[i].want);
+		CHECK(cases[i].name, !file_next_line(&line));
+		file_forget(&file);
+	}
+}
+
+/* -- a folder for ourselves ---------------------------------------------------------------- */
 
 int
 main(void)
@@ -366,10 +345,9 @@ main(void)
 		cmocka_unit_test(test_cannot_read),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_modes),
-		cmocka_unit_test(test_owners),
-		cmocka_unit_test(test_ours),
 		cmocka_unit_test(test_served),
-		cmocka_unit_test(test_private_folder),
+		cmocka_unit_test(test_in),
+		cmocka_unit_test(test_lines),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, unit_make_folder, unit_remove_folder);

@@ -25,16 +25,25 @@ static const char text[] = "# people\n"
 			   "\xff: ada\n"
 			   "last: ada";
 
+/* The settings of a site whose group file this is. */
+static struct config
+config_of(const char *folder)
+{
+	struct config config = { .groups = "" };
+
+	unit_path(config.groups, folder, "groups");
+	return config;
+}
+
 static void
 read_text(struct groups *groups, const char *folder, const char *bytes, struct unit_log *caught)
 {
-	char path[UNIT_PATH_SIZE];
+	const struct config config = config_of(folder);
 	const struct log log = unit_log(caught);
 
-	unit_path(path, folder, "groups");
-	unit_write(path, bytes);
-	unit_date(path, NOW - 100);
-	assert_true(groups_read(groups, path, NOW, &log));
+	unit_write(config.groups, bytes);
+	unit_date(config.groups, NOW - 100);
+	assert_true(groups_read(groups, &config, NOW, &log));
 }
 
 static void
@@ -105,28 +114,38 @@ test_list(void **state)
 static void
 test_no_file(void **state)
 {
-	const struct groups none = { 0 };
+	static const struct config config;
+	struct groups none = { 0 };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	char out[64] = "unset";
 
 	(void)state;
+	assert_true(groups_read(&none, &config, NOW, &log));
+	assert_int_equal(caught.lines, 0);
 	assert_false(groups_have(&none, "staff", "ada"));
+	assert_true(groups_of(out, sizeof(out), &none, "ada"));
+	assert_string_equal(out, "");
 }
 
-/* A name ends where its line says, and not at a NUL. */
+/* A line with a NUL byte is a bad one: nobody is in its group, and the next line counts. */
 static void
 test_nul(void **state)
 {
-	static const char bytes[] = "ab\0c: ada\nd: ada\0 bob\n";
+	static const char bytes[] = "ab\0c: ada\nd: ada\0 bob\ne: bob\n";
 	struct groups groups = { 0 };
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
-	char path[UNIT_PATH_SIZE], out[64];
+	const struct config config = config_of(*state);
+	char out[64];
 
-	unit_path(path, *state, "groups");
-	unit_write_bytes(path, bytes, sizeof(bytes) - 1, 0600);
-	assert_true(groups_read(&groups, path, NOW, &log));
+	unit_write_bytes(config.groups, bytes, sizeof(bytes) - 1, 0600);
+	assert_true(groups_read(&groups, &config, NOW, &log));
 	assert_false(groups_have(&groups, "ab", "ada"));
 	assert_false(groups_have(&groups, "d", "ada"));
-	assert_true(groups_have(&groups, "d", "bob"));
+	assert_false(groups_have(&groups, "d", "bob"));
+	assert_true(groups_have(&groups, "e", "bob"));
+	assert_int_equal(caught.lines, 2);
 	assert_true(groups_of(out, sizeof(out), &groups, "ada"));
 	assert_string_equal(out, "");
 	groups_forget(&groups);
@@ -139,19 +158,18 @@ test_log(void **state)
 	struct groups groups = { 0 };
 	struct unit_log caught;
 	const struct log log = unit_log(&caught);
-	char path[UNIT_PATH_SIZE];
+	const struct config config = config_of(*state);
 
 	read_text(&groups, *state, text, &caught);
 	assert_int_equal(caught.lines, 6);
 	assert_non_null(strstr(caught.text, "setting=POSTERN_GROUPS line=\"no line\" reason="));
-	unit_path(path, *state, "groups");
-	assert_true(groups_read(&groups, path, NOW, &log));
+	assert_true(groups_read(&groups, &config, NOW, &log));
 	assert_int_equal(caught.lines, 6);
 	read_text(&groups, *state, "", &caught);
 	assert_int_equal(caught.lines, 0);
 	assert_false(groups_have(&groups, "staff", "ada"));
-	assert_int_equal(chmod(path, 0644), 0);
-	assert_false(groups_read(&groups, path, NOW, &log));
+	assert_int_equal(chmod(config.groups, 0644), 0);
+	assert_false(groups_read(&groups, &config, NOW, &log));
 	assert_non_null(strstr(caught.text, "POSTERN_GROUPS reason=\"is open to others"));
 	groups_forget(&groups);
 }

@@ -8,10 +8,10 @@
 static void
 load(struct pages *pages, const char *folder)
 {
-	char why[PAGE_WHY_SIZE] = "";
+	struct text_why why = { "" };
 
-	if (!pages_load(pages, folder, "Si<gn> in", why))
-		fail_msg("%s", why);
+	if (!pages_load(pages, folder, "Si<gn> in", &why))
+		fail_msg("%s", why.text);
 }
 
 /* Make a page of one's own, and load all. */
@@ -200,11 +200,11 @@ test_faults(void **state)
 	unit_write(path, large);
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		char why[PAGE_WHY_SIZE] = "";
+		struct text_why why = { "" };
 
 		unit_path(path, *state, cases[i].folder);
-		CHECK(cases[i].name, !pages_load(&pages, path, "Sign in", why));
-		CHECK_TEXT(cases[i].name, why, cases[i].why);
+		CHECK(cases[i].name, !pages_load(&pages, path, "Sign in", &why));
+		CHECK_TEXT(cases[i].name, why.text, cases[i].why);
 		pages_forget(&pages);
 	}
 

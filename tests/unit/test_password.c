@@ -233,6 +233,30 @@ test_long_password(void **state)
 	assert_int_equal(password_check(password, LONG_SHA256), PASSWORD_RIGHT);
 }
 
+/* A new hash is one that we take, of this password alone, and never the same one again. */
+static void
+test_hash(void **state)
+{
+	char hash[PASSWORD_HASH_SIZE], again[PASSWORD_HASH_SIZE], password[PASSWORD_SIZE + 1];
+
+	(void)state;
+	assert_true(password_hash(hash, "password"));
+	assert_memory_equal(hash, "$y$", 3);
+	assert_null(password_refuse(hash));
+	assert_int_equal(password_check("password", hash), PASSWORD_RIGHT);
+	assert_int_equal(password_check("passwore", hash), PASSWORD_WRONG);
+	assert_true(password_hash(again, "password"));
+	assert_string_not_equal(hash, again);
+
+	memset(password, 'a', PASSWORD_SIZE);
+	password[PASSWORD_SIZE] = '\0';
+	assert_false(password_hash(hash, password));
+	assert_string_equal(hash, "");
+	password[PASSWORD_SIZE - 1] = '\0';
+	assert_true(password_hash(hash, password));
+	assert_int_equal(password_check(password, hash), PASSWORD_RIGHT);
+}
+
 int
 main(void)
 {
@@ -241,6 +265,7 @@ main(void)
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_long_password),
+		cmocka_unit_test(test_hash),
 	};
 
 	return cmocka_run_group_tests_name("password", tests, NULL, NULL);

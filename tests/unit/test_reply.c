@@ -5,6 +5,8 @@
 
 #include "child.h"
 
+enum { NOW = 2000000000 };
+
 #define STANDARD                                                                                   \
 	"Cache-Control: no-store\r\n"                                                              \
 	"Vary: Accept, Cookie, Authorization, Sec-Fetch-Mode\r\n"                                  \
@@ -18,75 +20,75 @@
 #define IS_JSON "Content-Type: application/json; charset=utf-8\r\n"
 #define IS_HTML "Content-Type: text/html; charset=utf-8\r\n"
 
-static struct pages pages;
+static struct site site;
 
 static void
-json(struct http *http)
+json(const struct request *request)
 {
-	reply_json(http, 200, "Have a good day");
+	reply_json(request, 200, "Have a good day");
 }
 
 static void
-json_401(struct http *http)
+json_401(const struct request *request)
 {
-	reply_json(http, 401, "Please login");
+	reply_json(request, 401, "Please login");
 }
 
 static void
-invalid_token(struct http *http)
+invalid_token(const struct request *request)
 {
-	reply_invalid_token(http, "Authentication error!");
+	reply_invalid_token(request, "Authentication error!");
 }
 
 static void
-token(struct http *http)
+token(const struct request *request)
 {
-	reply_token(http, "a.b.c");
+	reply_token(request, "a.b.c");
 }
 
 static void
-redirect(struct http *http)
+redirect(const struct request *request)
 {
-	reply_redirect(http, "/welcome?a=b");
+	reply_redirect(request, "/welcome?a=b");
 }
 
 static void
-page(struct http *http)
+page(const struct request *request)
 {
 	static const struct page_slot slots[] = { { "heading", "Hi" }, { "text", "a<b" } };
 
-	http_header(http, "X-More", "1");
-	reply_page(http, 401, &pages, PAGE_MESSAGE, slots, COUNT(slots));
+	http_header(request->http, "X-More", "1");
+	reply_page(request, 401, PAGE_MESSAGE, slots, COUNT(slots));
 }
 
 static void
-large_page(struct http *http)
+large_page(const struct request *request)
 {
 	static char large[PAGE_SIZE + 1];
 	static const struct page_slot slots[] = { { "text", large } };
 
 	memset(large, 'x', PAGE_SIZE);
-	http_header(http, "Set-Cookie", "token=abc");
-	reply_page(http, 200, &pages, PAGE_MESSAGE, slots, COUNT(slots));
+	http_header(request->http, "Set-Cookie", "token=abc");
+	reply_page(request, 200, PAGE_MESSAGE, slots, COUNT(slots));
 }
 
 static void
-split_headers(struct http *http)
+split_headers(const struct request *request)
 {
-	http_header(http, "Set-Cookie", "token=abc");
-	http_header(http, "Location", "/a\r\nSet-Cookie: b");
-	reply_json(http, 200, "Login is successful");
+	http_header(request->http, "Set-Cookie", "token=abc");
+	http_header(request->http, "Location", "/a\r\nSet-Cookie: b");
+	reply_json(request, 200, "Login is successful");
 }
 
 static void
-error(struct http *http)
+error(const struct request *request)
 {
-	reply_error(http, 405, &pages);
+	reply_error(request, 405);
 }
 
 static const struct row {
 	const char *name;
-	void (*reply)(struct http *http);
+	void (*reply)(const struct request *request);
 	const char *accept;
 	const char *status, *headers, *body; /* a NULL body is a page */
 } cases[] = {
@@ -120,10 +122,11 @@ answer(void *argument)
 {
 	const struct row *row = argument;
 	struct http http;
+	const struct request request = { &http, &site, &http.log, NOW };
 
 	if (!http_open(&http) || !http_accept(&http))
 		return 1;
-	row->reply(&http);
+	row->reply(&request);
 	http_finish(&http);
 	http_close(&http);
 	return 0;
@@ -140,8 +143,8 @@ check(const struct row *row, const struct child *child)
 	snprintf(want, sizeof(want), "Status: %s\r\n%sContent-Length: %zu\r\n\r\n", row->status,
 	    row->headers, strlen(body));
 	if ((hash = strstr(want, "HASH")) != NULL) {
-		memmove(hash + strlen(pages.style_hash), hash + 4, strlen(hash + 4) + 1);
-		memcpy(hash, pages.style_hash, strlen(pages.style_hash));
+		memmove(hash + strlen(site.pages.style_hash), hash + 4, strlen(hash + 4) + 1);
+		memcpy(hash, site.pages.style_hash, strlen(site.pages.style_hash));
 	}
 	if (strncmp(child->out, want, strlen(want)) != 0)
 		fail_msg("%s: %s, not %s", row->name, child->out, want);
@@ -157,10 +160,10 @@ static void
 test_replies(void **state)
 {
 	static struct child child;
-	char why[PAGE_WHY_SIZE];
+	struct text_why why;
 
 	(void)state;
-	assert_true(pages_load(&pages, "", "Sign in", why));
+	assert_true(pages_load(&site.pages, "", "Sign in", &why));
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char accept[64];
 		const char *const environment[] = { "REQUEST_METHOD=GET", accept, NULL };
@@ -172,7 +175,7 @@ test_replies(void **state)
 		CHECK(cases[i].name,
 		    (child.err[0] != '\0') == (strncmp(cases[i].status, "500", 3) == 0));
 	}
-	pages_forget(&pages);
+	pages_forget(&site.pages);
 }
 
 static int
@@ -180,10 +183,11 @@ answer_error(void *argument)
 {
 	const int *status = argument;
 	struct http http;
+	const struct request request = { &http, &site, &http.log, NOW };
 
 	if (!http_open(&http) || !http_accept(&http))
 		return 1;
-	reply_error(&http, *status, &pages);
+	reply_error(&request, *status);
 	http_finish(&http);
 	http_close(&http);
 	return 0;
@@ -207,17 +211,17 @@ test_words(void **state)
 	static const char *const environment[] = { "REQUEST_METHOD=GET", "HTTP_ACCEPT=text/html",
 		NULL };
 	static struct child child;
-	char why[PAGE_WHY_SIZE];
+	struct text_why why;
 
 	(void)state;
-	assert_true(pages_load(&pages, "", "Sign in", why));
+	assert_true(pages_load(&site.pages, "", "Sign in", &why));
 	for (size_t i = 0; i < COUNT(errors); i++) {
 		child_run(&child, environment, "", answer_error, (void *)&errors[i].code);
 		CHECK(errors[i].heading, strstr(child.out, errors[i].heading) != NULL);
 		CHECK(errors[i].heading, strstr(child.out, "<p></p>") == NULL);
 		CHECK(errors[i].heading, strstr(child.out, "{{") == NULL);
 	}
-	pages_forget(&pages);
+	pages_forget(&site.pages);
 }
 
 int

@@ -4,9 +4,10 @@
 #include "web/site.h"
 
 #include "child.h"
-#include "mint.h"
+#include "visit.h"
+#include "web/csrf.h"
 
-enum { NOW = 2000000000 };
+enum { NOW = VISIT_NOW };
 
 /* Settings that are right, in an environment that has none else of ours. */
 static int
@@ -23,35 +24,8 @@ set_up(void **state)
 	unit_write(path, "");
 	setenv("POSTERN_ENV", path, 1);
 	setenv("POSTERN_SECRET", MINT_SECRET, 1);
-	setenv("POSTERN_STATE", STATE_NONE, 1);
+	setenv("POSTERN_STATE", STORE_NONE, 1);
 	return 0;
-}
-
-/* A request made by hand, and where its reply goes: nowhere, since it is not sent. */
-static struct http
-request(const char *method)
-{
-	return (struct http){ .method = method,
-		.script_name = "",
-		.path_info = "",
-		.query = "",
-		.uri = "",
-		.content_type = "",
-		.content_length = "",
-		.remote_addr = "::1",
-		.https = "",
-		.document_root = "",
-		.host = "example.org",
-		.origin = "",
-		.accept = "",
-		.authorization = "",
-		.fetch_site = "",
-		.fetch_mode = "",
-		.upgrade = "",
-		.role = "",
-		.apache_role = "",
-		.gate = "",
-		.signals = -1 };
 }
 
 /* -- who is let in --------------------------------------------------------------------- */
@@ -77,6 +51,12 @@ static const struct row {
 	{ "another site's link", "GET", NULL, NULL, "", "cross-site", "", false, 0, "" },
 	{ "wrong settings", "GET", "POSTERN_TOKEN_TTL", "x", "", "", "", false, 503,
 	    "postern: event=config reason=\"POSTERN_TOKEN_TTL is not" },
+	{ "a wrong state", "GET", "POSTERN_STATE", "state", "", "", "", false, 503,
+	    "postern: event=config reason=\"POSTERN_STATE is not an absolute path" },
+	{ "a state as a URL of a folder", "GET", "POSTERN_STATE", "file:///tmp", "", "", "", false,
+	    503, "postern: event=config reason=\"POSTERN_STATE is not an absolute path" },
+	{ "a state of several addresses", "GET", "POSTERN_STATE", "redis://192.0.2.1,192.0.2.2", "",
+	    "", "", false, 503, "postern: event=config reason=\"POSTERN_STATE has a comma" },
 	{ "wrong pages", "GET", "POSTERN_PAGES", "/nonexistent", "", "", "", false, 503,
 	    "postern: event=config reason=\"POSTERN_PAGES: No such" },
 	{ "wrong settings come first", "POST", "POSTERN_TOKEN_TTL", "x", "https://evil.example", "",
@@ -89,8 +69,9 @@ static int
 admit(void *argument)
 {
 	const struct row *row = argument;
-	struct http http = request(row->method);
+	struct http http = visit_http(row->method);
 	struct site site;
+	const struct request request = { &http, &site, &http.log, NOW };
 	bool admitted;
 
 	if (row->variable != NULL)
@@ -102,7 +83,7 @@ admit(void *argument)
 	http.fetch_site = row->fetch_site;
 	http.document_root = row->root;
 	http.contradictory = row->contradictory;
-	admitted = site_admits(&site, &http, NOW) && site_sent(&site, &http);
+	admitted = site_admits(&request) && csrf_admits(&request);
 	site_close(&site);
 	return admitted == !http.sent ? 0 : 1;
 }
@@ -156,7 +137,8 @@ mend(void *argument)
 	setenv("POSTERN_TOKEN_TTL", "x", 1);
 	site_open(&site, true, NOW);
 	for (size_t i = 0; i < COUNT(steps); i++) {
-		struct http http = request("HEAD");
+		struct http http = visit_http("HEAD");
+		const struct request request = { &http, &site, &http.log, NOW + steps[i].after };
 		int out = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY);
 		bool admitted;
 
@@ -164,7 +146,7 @@ mend(void *argument)
 		http.ended = true;
 		http.log = unit_log(&caught);
 		dup2(null, STDOUT_FILENO);
-		admitted = site_admits(&site, &http, NOW + steps[i].after);
+		admitted = site_admits(&request);
 		dup2(out, STDOUT_FILENO);
 		close(out);
 		close(null);
@@ -187,47 +169,6 @@ test_mended(void **state)
 	assert_string_equal(child.err,
 	    "postern: event=config reason=\"POSTERN_TOKEN_TTL is not a number of seconds from 1 to "
 	    "99999999\"\n");
-}
-
-/* -- cookies --------------------------------------------------------------------------- */
-
-static void
-test_set_cookie(void **state)
-{
-	static const struct {
-		const char *name, *origin, *https, *want;
-	} rows[] = {
-		{ "over HTTP", "", "",
-		    "Set-Cookie: token=abc; Path=/; Max-Age=300; HttpOnly; "
-		    "SameSite=Lax\r\n" },
-		{ "HTTPS is off", "", "off",
-		    "Set-Cookie: token=abc; Path=/; Max-Age=300; HttpOnly; SameSite=Lax\r\n" },
-		{ "HTTPS is Off", "", "Off",
-		    "Set-Cookie: token=abc; Path=/; Max-Age=300; HttpOnly; SameSite=Lax\r\n" },
-		{ "over HTTPS", "", "on",
-		    "Set-Cookie: token=abc; Path=/; Max-Age=300; HttpOnly; SameSite=Lax; "
-		    "Secure\r\n" },
-		{ "over HTTPS, as some servers say it", "", "1",
-		    "Set-Cookie: token=abc; Path=/; Max-Age=300; HttpOnly; SameSite=Lax; "
-		    "Secure\r\n" },
-		{ "behind a proxy that speaks HTTPS", "https://example.org", "",
-		    "Set-Cookie: __Host-token=abc; Path=/; Max-Age=300; HttpOnly; SameSite=Lax; "
-		    "Secure\r\n" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct http http = request("GET");
-		struct site site;
-
-		setenv("POSTERN_ORIGIN", rows[i].origin, 1);
-		assert_true(site_open(&site, true, NOW));
-		unsetenv("POSTERN_ORIGIN");
-		http.https = rows[i].https;
-		site_set_cookie(&site, &http, "", "abc", 300);
-		CHECK_TEXT(rows[i].name, http.headers, rows[i].want);
-		site_close(&site);
-	}
 }
 
 /* -- the program as a command ---------------------------------------------------------- */
@@ -282,7 +223,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_admits),
 		cmocka_unit_test(test_mended),
-		cmocka_unit_test(test_set_cookie),
 		cmocka_unit_test(test_command),
 	};
 

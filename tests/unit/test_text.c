@@ -183,6 +183,125 @@ test_begins(void **state)
 		CHECK(cases[i].name, text_begins(cases[i].text, cases[i].prefix) == cases[i].want);
 }
 
+/* A reason that is too long is cut; it never runs over. */
+static void
+test_refuse(void **state)
+{
+	struct text_why why, most;
+
+	(void)state;
+	assert_false(text_refuse(&why, "%s, line %d", "users", 7));
+	assert_string_equal(why.text, "users, line 7");
+	assert_false(text_refuse(&why, "%s", ""));
+	assert_string_equal(why.text, "");
+	memset(most.text, 'x', sizeof(most.text) - 1);
+	most.text[sizeof(most.text) - 1] = '\0';
+	assert_false(text_refuse(&why, "%s", most.text));
+	assert_string_equal(why.text, most.text);
+	assert_false(text_refuse(&why, "%sy", most.text));
+	assert_string_equal(why.text, most.text);
+}
+
+/* Each part between a pair of brackets. */
+static void
+test_next(void **state)
+{
+	static const struct {
+		const char *name, *text, *set, *want;
+	} cases[] = {
+		{ "nothing", "", " ", "" },
+		{ "one part", "abc", " ", "[abc]" },
+		{ "two parts", "abc d", " ", "[abc][d]" },
+		{ "separators around", "  abc  d ", " ", "[abc][d]" },
+		{ "only separators", "   ", " ", "" },
+		{ "several separators", "a, b\tc", ", \t", "[a][b][c]" },
+		{ "other bytes stay", "a=b;c d", ";", "[a=b][c d]" },
+		{ "no separator at all", "a b", "", "[a b]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		/* On the heap, where a sanitizer sees a byte read too many. */
+		char *text = strdup(cases[i].text), found[64] = "";
+		const char *rest = text;
+		struct text_span part;
+
+		while (text_next(&part, &rest, cases[i].set)) {
+			const size_t used = strlen(found);
+
+			snprintf(found + used, sizeof(found) - used, "[%.*s]", (int)part.length,
+			    part.at);
+		}
+		CHECK_TEXT(cases[i].name, found, cases[i].want);
+		CHECK(cases[i].name, *rest == '\0' && !text_next(&part, &rest, cases[i].set));
+		free(text);
+	}
+}
+
+static void
+test_is(void **state)
+{
+	static const struct {
+		const char *name, *part, *text;
+		bool want;
+	} cases[] = {
+		{ "the same", "user", "user", true },
+		{ "nothing", "", "", true },
+		{ "longer than the text", "users", "user", false },
+		{ "shorter than the text", "use", "user", false },
+		{ "another case", "User", "user", false },
+		{ "another text", "abcd", "user", false },
+		{ "nothing of a text", "", "user", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		/* Without its NUL, and with more behind it. */
+		const struct text_span part = { cases[i].part, strlen(cases[i].part) };
+		const struct text_span head = { "username", 4 };
+
+		CHECK(cases[i].name, text_is(&part, cases[i].text) == cases[i].want);
+		CHECK(cases[i].name, text_is(&head, "user") && !text_is(&head, "username"));
+	}
+}
+
+static void
+test_percent_encode(void **state)
+{
+	static const struct {
+		const char *name, *in, *plain;
+		size_t size;
+		const char *want; /* NULL: it does not fit */
+	} cases[] = {
+		{ "nothing", "", "", 1, "" },
+		{ "plain", "abc", "abc", 4, "abc" },
+		{ "plain, no room for the NUL", "abc", "abc", 3, NULL },
+		{ "none of them", "abc", "", 10, "%61%62%63" },
+		{ "none of them, no room for the NUL", "abc", "", 9, NULL },
+		{ "some", "a/b c", "abc/", 32, "a/b%20c" },
+		{ "high bytes, in capitals", "\xff\xab", "", 32, "%FF%AB" },
+		{ "a percent sign", "100%", "01", 32, "100%25" },
+		{ "a percent sign as it is", "100%", "01%", 32, "100%" },
+		{ "the least byte", "\x01", "abc", 32, "%01" },
+		{ "no room for an escape", "ab", "a", 4, NULL },
+		{ "just room for an escape", "ab", "a", 5, "a%62" },
+		{ "much too long", TEN TEN, "0123456789", 4, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *out = malloc(cases[i].size);
+
+		assert_non_null(out);
+		out[0] = '\0';
+		CHECK(cases[i].name,
+		    text_percent_encode(out, cases[i].size, cases[i].in, cases[i].plain) ==
+			(cases[i].want != NULL));
+		CHECK_TEXT(cases[i].name, out, cases[i].want != NULL ? cases[i].want : "");
+		free(out);
+	}
+}
+
 static void
 test_percent_decode(void **state)
 {
@@ -224,6 +343,10 @@ main(void)
 		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_made_of),
 		cmocka_unit_test(test_begins),
+		cmocka_unit_test(test_refuse),
+		cmocka_unit_test(test_next),
+		cmocka_unit_test(test_is),
+		cmocka_unit_test(test_percent_encode),
 		cmocka_unit_test(test_percent_decode),
 	};
 

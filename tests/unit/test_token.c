@@ -27,14 +27,22 @@ static const struct mint_member claims[] = {
 static const struct token_rules rules = { "postern", NOW, 28800 };
 
 /* The current key and the one before it. */
-static struct token_key keys[2];
+static struct token_keys keys;
+
+/* One of them alone. */
+static struct token_keys
+only(const struct token_key *key)
+{
+	return (struct token_keys){ .keys = { *key }, .count = 1 };
+}
 
 static int
 make_keys(void **state)
 {
 	(void)state;
-	return token_key_of_secret(&keys[0], MINT_SECRET) &&
-		token_key_of_secret(&keys[1], MINT_PREVIOUS)
+	keys.count = 2;
+	return token_key_of_secret(&keys.keys[0], MINT_SECRET) &&
+		token_key_of_secret(&keys.keys[1], MINT_PREVIOUS)
 	    ? 0
 	    : -1;
 }
@@ -59,7 +67,7 @@ check(const char *row, const char *text, const char *why)
 	static const struct token nobody;
 	const char *said = "unset";
 	struct token token;
-	bool good = token_verify(&token, text, keys, COUNT(keys), &rules, &said);
+	bool good = token_verify(&token, text, &keys, &rules, &said);
 
 	if (why == NULL && !good)
 		fail_msg("%s: refused, %s", row, said);
@@ -80,7 +88,7 @@ test_good(void **state)
 
 	(void)state;
 	good_token(text, MINT_SECRET);
-	assert_true(token_verify(&token, text, keys, COUNT(keys), &rules, &why));
+	assert_true(token_verify(&token, text, &keys, &rules, &why));
 	assert_null(why);
 	assert_string_equal(token.user, "ada");
 	assert_string_equal(token.sid, "0123456789abcdef0123456789abcdef");
@@ -278,16 +286,16 @@ test_keys(void **state)
 	const struct {
 		const char *name, *secret, *kid, *why;
 	} cases[] = {
-		{ "the current key, named", MINT_SECRET, keys[0].kid, NULL },
+		{ "the current key, named", MINT_SECRET, keys.keys[0].kid, NULL },
 		{ "the current key, not named", MINT_SECRET, NULL, NULL },
-		{ "the previous key, named", MINT_PREVIOUS, keys[1].kid, NULL },
+		{ "the previous key, named", MINT_PREVIOUS, keys.keys[1].kid, NULL },
 		{ "the previous key, not named", MINT_PREVIOUS, NULL, NULL },
-		{ "the current key under the name of the previous", MINT_SECRET, keys[1].kid,
+		{ "the current key under the name of the previous", MINT_SECRET, keys.keys[1].kid,
 		    "kid" },
-		{ "the previous key under the name of the current", MINT_PREVIOUS, keys[0].kid,
+		{ "the previous key under the name of the current", MINT_PREVIOUS, keys.keys[0].kid,
 		    "kid" },
 		{ "a stranger's key, not named", MINT_STRANGER, NULL, "signature" },
-		{ "a stranger's key under the name of ours", MINT_STRANGER, keys[0].kid,
+		{ "a stranger's key under the name of ours", MINT_STRANGER, keys.keys[0].kid,
 		    "signature" },
 		{ "an empty key", "", NULL, "signature" },
 	};
@@ -364,7 +372,7 @@ test_each_character(void **state)
 		char was = text[i];
 
 		text[i] = was == 'A' ? 'B' : 'A';
-		if (token_verify(&token, text, keys, COUNT(keys), &rules, &why))
+		if (token_verify(&token, text, &keys, &rules, &why))
 			fail_msg("character %zu altered: good", i);
 		text[i] = was;
 	}
@@ -461,6 +469,7 @@ static void
 test_empty_key(void **state)
 {
 	static const struct token_key empty = { "HS256", "", "", 43, "" };
+	const struct token_keys by_hand = only(&empty);
 	const char *why = NULL;
 	struct token_key key;
 	struct token token;
@@ -470,20 +479,21 @@ test_empty_key(void **state)
 	assert_false(token_key_of_secret(&key, ""));
 	assert_null(key.verifying);
 	good_token(text, MINT_STRANGER);
-	assert_false(token_verify(&token, text, &empty, 1, &rules, &why));
+	assert_false(token_verify(&token, text, &by_hand, &rules, &why));
 	assert_string_equal(token.user, "");
 }
 
 static void
 test_no_key(void **state)
 {
+	static const struct token_keys none;
 	const char *why = NULL;
 	struct token token;
 	char text[MINT_SIZE];
 
 	(void)state;
 	good_token(text, MINT_SECRET);
-	assert_false(token_verify(&token, text, keys, 0, &rules, &why));
+	assert_false(token_verify(&token, text, &none, &rules, &why));
 	assert_string_equal(why, "form");
 }
 
@@ -494,9 +504,9 @@ test_kid(void **state)
 
 	(void)state;
 	assert_true(token_key_of_secret(&again, MINT_SECRET));
-	assert_string_equal(again.kid, keys[0].kid);
+	assert_string_equal(again.kid, keys.keys[0].kid);
 	assert_int_equal(strspn(again.kid, "0123456789abcdef"), 16);
-	assert_string_not_equal(keys[0].kid, keys[1].kid);
+	assert_string_not_equal(keys.keys[0].kid, keys.keys[1].kid);
 }
 
 static const struct token sample = {
@@ -511,20 +521,21 @@ static const struct token sample = {
 static void
 test_sign(void **state)
 {
+	const struct token_keys current = only(&keys.keys[0]), previous = only(&keys.keys[1]);
 	const char *why = NULL;
 	struct token token;
-	char text[TOKEN_SIZE], head[64], encoded[128];
+	char text[TOKEN_SIZE], head[128], encoded[256];
 
 	(void)state;
-	assert_true(token_sign(text, &sample, &keys[1], &rules));
-	assert_true(token_verify(&token, text, keys, COUNT(keys), &rules, &why));
+	assert_true(token_sign(text, &sample, &previous, &rules));
+	assert_true(token_verify(&token, text, &keys, &rules, &why));
 	assert_memory_equal(&token, &sample, sizeof(token));
 
 	/* Whoever signed it is named in the header. */
-	assert_false(token_verify(&token, text, keys, 1, &rules, &why));
+	assert_false(token_verify(&token, text, &current, &rules, &why));
 	assert_string_equal(why, "signature");
 	snprintf(head, sizeof(head), "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\"}",
-	    keys[1].kid);
+	    keys.keys[1].kid);
 	mint_base64url(encoded, head, strlen(head));
 	assert_memory_equal(text, encoded, strlen(encoded));
 }
@@ -562,7 +573,7 @@ test_sign_refuses(void **state)
 		token.issued = cases[i].issued;
 		token.expires = cases[i].expires;
 		token.auth_time = cases[i].auth_time;
-		CHECK(cases[i].name, !token_sign(text, &token, &keys[0], &rules));
+		CHECK(cases[i].name, !token_sign(text, &token, &keys, &rules));
 		CHECK_TEXT(cases[i].name, text, "");
 	}
 }
@@ -576,7 +587,7 @@ test_sign_too_long(void **state)
 	(void)state;
 	memset(issuer, 'i', sizeof(issuer) - 1);
 	issuer[sizeof(issuer) - 1] = '\0';
-	assert_false(token_sign(text, &sample, &keys[0], &long_rules));
+	assert_false(token_sign(text, &sample, &keys, &long_rules));
 	assert_string_equal(text, "");
 }
 
@@ -584,11 +595,37 @@ static void
 test_sign_with_empty_key(void **state)
 {
 	static const struct token_key empty = { "HS256", "", "", 43, "" };
+	const struct token_keys by_hand = only(&empty);
 	char text[TOKEN_SIZE] = "unset";
 
 	(void)state;
-	assert_false(token_sign(text, &sample, &empty, &rules));
+	assert_false(token_sign(text, &sample, &by_hand, &rules));
 	assert_string_equal(text, "");
+}
+
+/* A good token is known again without its key; a bad one is checked each time. */
+static void
+test_remembered(void **state)
+{
+	struct token_keys kept = only(&keys.keys[0]);
+	char good[MINT_SIZE], bad[MINT_SIZE];
+	const char *why = "unset";
+	struct token token, again;
+
+	(void)state;
+	token_keys_remember(&kept);
+	good_token(good, MINT_SECRET);
+	good_token(bad, MINT_STRANGER);
+	assert_false(token_verify(&token, bad, &kept, &rules, &why));
+	assert_true(token_verify(&token, good, &kept, &rules, &why));
+	kept.keys[0].verifying = MINT_STRANGER;
+	assert_true(token_verify(&again, good, &kept, &rules, &why));
+	assert_null(why);
+	assert_memory_equal(&again, &token, sizeof(token));
+	assert_true(token_verify(&again, bad, &kept, &rules, &why));
+	token_keys_forget(&kept);
+	assert_null(kept.cache);
+	assert_int_equal(kept.count, 0);
 }
 
 int
@@ -612,6 +649,7 @@ main(void)
 		cmocka_unit_test(test_sign_refuses),
 		cmocka_unit_test(test_sign_too_long),
 		cmocka_unit_test(test_sign_with_empty_key),
+		cmocka_unit_test(test_remembered),
 	};
 
 	return cmocka_run_group_tests_name("token", tests, make_keys, NULL);

@@ -1,8 +1,11 @@
 /*
  * test_users: who is in the user file, what is wrong with its lines, and who is not in it.
+ *
+ * No hash comes out of users: which line counts is seen by its pwv, or by a password.
  */
 #include "auth/users.h"
 
+#include "mint.h"
 #include "unit.h"
 
 enum { LONG_AGO = 1000000, NOW = 2000000 };
@@ -12,35 +15,66 @@ enum { LONG_AGO = 1000000, NOW = 2000000 };
 #define ADA "ada:" HASH("ada")
 #define BOB "bob:" HASH("bob")
 
-static const unsigned char key[SECRET_DIGEST_BYTES] = "any key";
+/* Of "password", "another" and "third". */
+#define OF_PASSWORD "$5$rounds=1000$abcdefgh$GEazsRB0Tipk2UJZtYJM/eHHRMtwea4Vnto3YxMbrG0"
+#define OF_ANOTHER "$5$rounds=1000$abcdefgh$yGxPie0TwNUXcUNj4xcAwIFnodzKsGvcs8dleCpslaA"
+#define OF_THIRD "$5$rounds=1000$abcdefgh$UJSt73.AfswfY8/rUmvua813dhjB79XYvjyAW1XsAVA"
+
+/* The settings of a site whose user file this is. */
+static struct config
+config_of(const char *folder, const char *file)
+{
+	struct config config = { .secret = MINT_SECRET };
+
+	unit_path(config.users, folder, file);
+	return config;
+}
 
 /* Read these bytes as a user file. */
 static void
 read_bytes(struct users *users, const char *folder, const char *bytes, size_t length,
     struct unit_log *caught)
 {
+	const struct config config = config_of(folder, "users");
 	const struct log log = unit_log(caught);
-	char path[UNIT_PATH_SIZE];
 
-	unit_path(path, folder, "users");
-	unit_write_bytes(path, bytes, length, 0600);
-	unit_date(path, LONG_AGO);
-	assert_true(users_read(users, path, NOW, &log));
+	unit_write_bytes(config.users, bytes, length, 0600);
+	unit_date(config.users, LONG_AGO);
+	assert_true(users_read(users, &config, NOW, &log));
 }
 
-/*
- * The hash of `name`, or NULL. Whoever is not in the file gets a decoy of it, and only when
- * the file is empty none.
- */
-static const char *
+static struct account
 find(const struct users *users, const char *name)
 {
-	const char *hash = "unset";
-	bool known = users_find(users, name, key, &hash);
+	static const struct config config = { .secret = MINT_SECRET };
+	struct account account;
 
-	assert_true((hash == NULL) == (users->count == 0));
-	assert_false(known && hash == NULL);
-	return known ? hash : NULL;
+	users_find(&account, users, name, &config);
+	/* An unknown one stands for a user's, and only when the file is empty for none. */
+	assert_true((account.line == NULL) == (users->count == 0));
+	assert_int_equal(account.pwv_count, users->count == 0 ? 0 : 1);
+	assert_true((account.user[0] == '\0') == (users->count == 0));
+	assert_true(account.known == (users->count > 0 && strcmp(account.user, name) == 0));
+	return account;
+}
+
+/* Is this user's hash the one that the file has? */
+static bool
+has_hash(const char *folder, const struct account *account, const char *name, const char *hash)
+{
+	const struct config config = config_of(folder, "one");
+	struct users one = { 0 };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	struct account alone;
+	char line[512];
+
+	snprintf(line, sizeof(line), "%s:%s", name, hash);
+	unit_write(config.users, line);
+	assert_true(users_read(&one, &config, NOW, &log));
+	alone = find(&one, name);
+	users_forget(&one);
+	return account->known && alone.known && users_has_pwv(account, alone.pwv[0]);
 }
 
 static void
@@ -96,13 +130,14 @@ test_lines(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct users users = { 0 };
 		struct unit_log caught;
-		const char *hash;
+		struct account account;
 
 		read_bytes(&users, *state, cases[i].text, strlen(cases[i].text), &caught);
-		hash = find(&users, cases[i].user);
-		CHECK(cases[i].name, (hash != NULL) == (cases[i].hash != NULL));
-		if (hash != NULL)
-			CHECK_TEXT(cases[i].name, hash, cases[i].hash);
+		account = find(&users, cases[i].user);
+		CHECK(cases[i].name, account.known == (cases[i].hash != NULL));
+		if (account.known)
+			CHECK(cases[i].name,
+			    has_hash(*state, &account, cases[i].user, cases[i].hash));
 		CHECK(cases[i].name, caught.lines == (cases[i].complaint != NULL));
 		if (cases[i].complaint != NULL && strstr(caught.text, cases[i].complaint) == NULL)
 			fail_msg("%s: %s", cases[i].name, caught.text);
@@ -118,10 +153,12 @@ test_nul(void **state)
 	static const char text[] = "ada:" HASH("x") "\0\nbob\0:" HASH("x") "\n" BOB "\n";
 	struct users users = { 0 };
 	struct unit_log caught;
+	struct account bob;
 
 	read_bytes(&users, *state, text, sizeof(text) - 1, &caught);
-	assert_null(find(&users, "ada"));
-	assert_string_equal(find(&users, "bob"), HASH("bob"));
+	assert_false(find(&users, "ada").known);
+	bob = find(&users, "bob");
+	assert_true(has_hash(*state, &bob, "bob", HASH("bob")));
 	assert_int_equal(caught.lines, 2);
 	assert_non_null(strstr(caught.text, "line=1 user=\"\" reason=\"the line has a NUL byte\""));
 	assert_non_null(strstr(caught.text, "line=2 user=\"\" reason=\"the line has a NUL byte\""));
@@ -168,7 +205,7 @@ test_many_complaints(void **state)
 		read_bytes(&users, *state, text, strlen(text), &caught);
 		CHECK(cases[i].name, caught.lines == cases[i].lines);
 		CHECK(cases[i].name, strstr(caught.text, cases[i].last) != NULL);
-		CHECK(cases[i].name, find(&users, "ada") != NULL);
+		CHECK(cases[i].name, find(&users, "ada").known);
 		users_forget(&users);
 	}
 }
@@ -188,43 +225,134 @@ test_many(void **state)
 	read_bytes(&users, *state, text, strlen(text), &caught);
 	assert_int_equal(users.count, MANY);
 	for (int i = 0; i < 2 * MANY; i++) {
-		const char *found;
+		struct account found;
 
 		snprintf(name, sizeof(name), "u%d", i);
 		snprintf(hash, sizeof(hash), HASH("%d"), i);
 		found = find(&users, name);
-		CHECK(name, (found != NULL) == (i % 2 == 0));
-		CHECK(name, found == NULL || strcmp(found, hash) == 0);
+		CHECK(name, found.known == (i % 2 == 0));
+		CHECK(name, !found.known || has_hash(*state, &found, name, hash));
 	}
 	users_forget(&users);
 }
 
-/* An unknown name gets the hash of a user: always the same one, another for another name. */
+/* An unknown name stands for a user: always the same one, another for another name or secret. */
 static void
 test_decoy(void **state)
 {
 	static const char text[] = "a:" HASH("a") "\nb:" HASH("b") "\nc:" HASH("c") "\n";
-	static const unsigned char other_key[SECRET_DIGEST_BYTES] = "another key";
+	static const struct config other_secret = { .secret = MINT_STRANGER };
 	int seen[3] = { 0 }, moved = 0;
 	struct users users = { 0 };
 	struct unit_log caught;
 
 	read_bytes(&users, *state, text, sizeof(text) - 1, &caught);
 	for (int i = 0; i < 100; i++) {
+		struct account account, again, other;
 		char name[16];
-		const char *hash, *again, *other;
 
 		snprintf(name, sizeof(name), "nobody%d", i);
-		assert_false(users_find(&users, name, key, &hash));
-		assert_false(users_find(&users, name, key, &again));
-		assert_false(users_find(&users, name, other_key, &other));
-		assert_ptr_equal(hash, again);
-		assert_in_range(hash[3], 'a', 'c');
-		seen[hash[3] - 'a']++;
-		moved += hash != other;
+		account = find(&users, name);
+		again = find(&users, name);
+		users_find(&other, &users, name, &other_secret);
+		assert_false(account.known || again.known || other.known);
+		assert_ptr_equal(account.line, again.line);
+		assert_string_equal(account.user, again.user);
+		assert_string_equal(account.pwv[0], again.pwv[0]);
+		assert_in_range(account.user[0], 'a', 'c');
+		seen[account.user[0] - 'a']++;
+		moved += account.line != other.line;
 	}
 	assert_true(seen[0] > 10 && seen[1] > 10 && seen[2] > 10);
 	assert_true(moved > 10);
+	users_forget(&users);
+}
+
+static void
+test_passwords(void **state)
+{
+	static const char text[] = "ada:" OF_PASSWORD "\nbob:" OF_ANOTHER "\nada:" OF_THIRD "\n";
+	static const struct {
+		const char *name, *user, *password;
+		enum password want;
+	} rows[] = {
+		{ "hers", "ada", "password", PASSWORD_RIGHT },
+		{ "his", "bob", "another", PASSWORD_RIGHT },
+		{ "another user's", "ada", "another", PASSWORD_WRONG },
+		{ "of a second line", "ada", "third", PASSWORD_WRONG },
+		{ "none", "ada", "", PASSWORD_WRONG },
+		{ "of nobody", "eve", "x", PASSWORD_WRONG },
+		{ "of nobody, a user's", "eve", "password", PASSWORD_WRONG },
+		{ "of nobody, the other user's", "eve", "another", PASSWORD_WRONG },
+	};
+	char longer[PASSWORD_SIZE + 1];
+	struct users users = { 0 };
+	struct unit_log caught;
+	struct account account;
+
+	read_bytes(&users, *state, text, sizeof(text) - 1, &caught);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		account = find(&users, rows[i].user);
+		CHECK(rows[i].name, users_check(&account, rows[i].password) == rows[i].want);
+	}
+	/* A fault is one for every name: this is more than crypt(3) takes. */
+	memset(longer, 'a', PASSWORD_SIZE);
+	longer[PASSWORD_SIZE] = '\0';
+	account = find(&users, "ada");
+	assert_int_equal(users_check(&account, longer), PASSWORD_FAULT);
+	account = find(&users, "eve");
+	assert_int_equal(users_check(&account, longer), PASSWORD_FAULT);
+	read_bytes(&users, *state, "", 0, &caught);
+	account = find(&users, "ada");
+	assert_int_equal(users_check(&account, "password"), PASSWORD_WRONG);
+	users_forget(&users);
+}
+
+/* The pwv of a line is the same until the line or the secret changes. */
+static void
+test_pwv(void **state)
+{
+	static const struct {
+		const char *name, *user, *line, *secret, *previous;
+		size_t count;
+		bool want;
+	} rows[] = {
+		{ "the same", "ada", "ada:" OF_PASSWORD ":x", MINT_SECRET, "", 1, true },
+		{ "the secret was changed", "ada", "ada:" OF_PASSWORD, MINT_STRANGER, MINT_SECRET,
+		    2, true },
+		{ "there is an older secret", "ada", "ada:" OF_PASSWORD, MINT_SECRET, MINT_PREVIOUS,
+		    2, true },
+		{ "another secret", "ada", "ada:" OF_PASSWORD, MINT_STRANGER, "", 1, false },
+		{ "two other secrets", "ada", "ada:" OF_PASSWORD, MINT_STRANGER, MINT_PREVIOUS, 2,
+		    false },
+		{ "another password", "ada", "ada:" OF_ANOTHER, MINT_SECRET, MINT_PREVIOUS, 2,
+		    false },
+		{ "another user of that hash", "bob", "bob:" OF_PASSWORD, MINT_SECRET, "", 1,
+		    false },
+		{ "no user", "ada", "", MINT_SECRET, MINT_PREVIOUS, 0, false },
+	};
+	struct users users = { 0 };
+	struct unit_log caught;
+	struct account before;
+
+	read_bytes(&users, *state, "ada:" OF_PASSWORD, strlen("ada:" OF_PASSWORD), &caught);
+	before = find(&users, "ada");
+	assert_true(users_has_pwv(&before, before.pwv[0]));
+	assert_false(users_has_pwv(&before, "0000000000000000"));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config config = { 0 };
+		struct account account;
+
+		snprintf(config.secret, sizeof(config.secret), "%s", rows[i].secret);
+		snprintf(config.secret_previous, sizeof(config.secret_previous), "%s",
+		    rows[i].previous);
+		users_forget(&users);
+		read_bytes(&users, *state, rows[i].line, strlen(rows[i].line), &caught);
+		users_find(&account, &users, rows[i].user, &config);
+		CHECK(rows[i].name, account.known == (rows[i].line[0] != '\0'));
+		CHECK(rows[i].name, account.pwv_count == rows[i].count);
+		CHECK(rows[i].name, users_has_pwv(&account, before.pwv[0]) == rows[i].want);
+	}
 	users_forget(&users);
 }
 
@@ -252,25 +380,25 @@ test_reread(void **state)
 		{ "deleted", NULL, 0, 0, false, NULL, "No such file" },
 		{ "made anew", ADA "\n", LONG_AGO + 3, 0600, true, HASH("ada"), NULL },
 	};
+	const struct config config = config_of(*state, "reread");
 	struct users users = { 0 };
-	char path[UNIT_PATH_SIZE];
 
-	unit_path(path, *state, "reread");
 	for (size_t i = 0; i < COUNT(steps); i++) {
 		struct unit_log caught;
 		const struct log log = unit_log(&caught);
-		const char *hash;
+		struct account ada;
 
 		if (steps[i].text == NULL) {
-			assert_int_equal(unlink(path), 0);
+			assert_int_equal(unlink(config.users), 0);
 		} else {
-			unit_write_bytes(path, steps[i].text, strlen(steps[i].text), steps[i].mode);
-			unit_date(path, steps[i].changed);
+			unit_write_bytes(config.users, steps[i].text, strlen(steps[i].text),
+			    steps[i].mode);
+			unit_date(config.users, steps[i].changed);
 		}
-		CHECK(steps[i].name, users_read(&users, path, NOW, &log) == steps[i].want);
-		hash = find(&users, "ada");
-		CHECK(steps[i].name, (hash != NULL) == (steps[i].ada != NULL));
-		CHECK(steps[i].name, hash == NULL || strcmp(hash, steps[i].ada) == 0);
+		CHECK(steps[i].name, users_read(&users, &config, NOW, &log) == steps[i].want);
+		ada = find(&users, "ada");
+		CHECK(steps[i].name, ada.known == (steps[i].ada != NULL));
+		CHECK(steps[i].name, !ada.known || has_hash(*state, &ada, "ada", steps[i].ada));
 		CHECK(steps[i].name, caught.lines == (steps[i].complaint != NULL));
 		if (steps[i].complaint != NULL) {
 			CHECK(steps[i].name, strstr(caught.text, steps[i].complaint) != NULL);
@@ -290,6 +418,8 @@ main(void)
 		cmocka_unit_test(test_many_complaints),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_decoy),
+		cmocka_unit_test(test_passwords),
+		cmocka_unit_test(test_pwv),
 		cmocka_unit_test(test_reread),
 	};
 
