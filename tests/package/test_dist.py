@@ -131,7 +131,7 @@ def test_what_is_in_it(tarball):
 def test_the_licences_of_all_that_is_inside(tarball):
     with tarfile.open(tarball) as tar:
         text = tar.extractfile(".htpostern/LICENSES.txt").read().decode()
-    for word in ("Mozilla Public License Version 2.0", "Niels M", "Howard Chu",
+    for word in ("Mozilla Public License Version 2.0", "Niels M",
                  "Petri Lehtinen", "FastCGI", "json-c", "glibc", "libxcrypt",
                  "GNU LESSER GENERAL PUBLIC LICENSE", (ROOT / "LICENSE").read_text()):
         assert word in text, word
@@ -153,7 +153,7 @@ def test_nothing_of_the_machine_that_built_it(programs, name):
     content = (programs / name).read_bytes()
     for word in (str(ROOT), "/tmp/", "/root", "/home/", "/build", "/usr/src"):
         assert word.encode() not in content, word
-    assert not re.search(rb"[0-9a-f]{32}", content)
+    assert not re.search(rb"(?!0{32})[0-9a-f]{32}", content)  # zeros are the word of an empty list
 
 
 def test_json_c_and_jansson_do_not_mix(tarball):
@@ -165,7 +165,7 @@ def test_json_c_and_jansson_do_not_mix(tarball):
     folder = ROOT / "build/static"
     ours = functions(folder / "libjwt.a") | functions(folder / "libjansson.a")
     assert {"jwt_decode", "jansson_object_get", "json_loads"} <= ours
-    for name in ("fcgi", "json-c", "lmdb", "nettle", "crypt", "c"):
+    for name in ("fcgi", "json-c", "nettle", "crypt", "c"):
         other = run("cc", "-print-file-name=lib%s.a" % name).strip()
         assert not ours & functions(other), name
 
@@ -583,7 +583,7 @@ def hosting(new_chroot, tarball, tmp_path_factory):
 def test_none_of_our_libraries_is_there(hosting):
     found = hosting.chroot.check(["find", "/", "-xdev", "-name", "lib*.so*"])
     assert "libapr" in found
-    assert not re.search(r"libjwt|libjson-c|liblmdb|libfcgi|libb64", found)
+    assert not re.search(r"libjwt|libjson-c|libfcgi|libb64", found)
 
 
 @pytest.mark.parametrize("place", PLACES)

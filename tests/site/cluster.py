@@ -1,4 +1,4 @@
-"""A small network of hosts, each a network namespace: web servers, an engine for the state, a client.
+"""A small network of hosts, each a network namespace: web servers, one of Redis, a client.
 
 Nothing of it has a name: when the test ends, however it ends, the namespaces are gone with the
 threads and processes that lived in them. No route leads out, and no address of theirs may be used
@@ -8,8 +8,10 @@ import collections
 import concurrent.futures
 import contextlib
 import ctypes
+import hashlib
 import http.client
 import os
+import re
 import select
 import shutil
 import signal
@@ -23,8 +25,8 @@ from secrets_seen import SEEN
 
 CLONE_NEWNET = 0x40000000
 C = ctypes.CDLL(None, use_errno=True)
-PASSWORD = SEEN.keep("a-password-of-the-engine")
-PORT, REPLICA_PORT, SENTINEL_PORT = 6379, 6380, 26379
+PASSWORD = SEEN.keep("a-password-of-redis")
+PORT, MASTER_PORT, REPLICA_PORT, SENTINEL_PORT = 6379, 6380, 6381, 26379
 SECOND = 1.0  # no answer may take longer, whatever happens
 
 
@@ -91,19 +93,22 @@ class Network(contextlib.ExitStack):
             self._switch.run(port + "up")
 
 
-# -- the engine -------------------------------------------------------------------------------
+# -- Redis ------------------------------------------------------------------------------------
 
-SERVER = """
+RECIPE = ROOT / "deploy/redis"
+
+REDIS = """
 port %(port)d
 bind %(address)s
-requirepass %(password)s
+aclfile %(folder)s/users.acl
+masteruser replica
 masterauth %(password)s
 dir %(folder)s
 logfile %(folder)s/redis.log
 save ""
 appendonly yes
+replica-serve-stale-data no
 repl-diskless-sync-delay 0
-enable-debug-command yes
 """
 
 SENTINEL = """
@@ -112,27 +117,41 @@ bind %(address)s
 dir %(folder)s
 logfile %(folder)s/sentinel.log
 sentinel monitor main %(address)s %(master)d 1
+sentinel auth-user main sentinel
 sentinel auth-pass main %(password)s
-sentinel down-after-milliseconds main 1500
+sentinel down-after-milliseconds main 2500
 sentinel failover-timeout main 4000
 """
 
 
-class Engine:
-    """A redis-server, or its sentinel; it keeps its data in `folder`."""
-    program = "redis-server"
+def users():
+    """The users of the recipe, all with one password, and one for the tests."""
+    text = (RECIPE / "users.acl").read_text() + "".join(
+        re.findall(r"(?m)^    (user (?:replica|sentinel) .*\n)", (RECIPE / "README.md").read_text()))
+    assert text.count("#HASH") == 4
+    return text.replace("HASH", hashlib.sha256(PASSWORD.encode()).hexdigest()) + \
+        "user tests on >%s ~* &* +@all\n" % PASSWORD
 
-    def __init__(self, host, folder, port, config=SERVER, **more):
-        self.host, self.port, self.folder = host, port, folder
+
+class Redis:
+    """A redis-server; it keeps its data in `folder`."""
+    program, template, options = "redis-server", REDIS, []
+
+    def __init__(self, host, folder, port, **more):
+        self.host, self.port, self.folder, self.process = host, port, folder, None
         folder.mkdir()
-        self.config = folder / "redis.conf"  # which the program itself rewrites
-        self.config.write_text(config % {"port": port, "address": host.address,
-                                         "folder": folder, "password": PASSWORD, **more})
-        self.process = None
+        (folder / "users.acl").write_text(users())
+        self.config = folder / "config"  # which the program itself may rewrite
+        self.config.write_text(self.configure({"port": port, "address": host.address,
+                                               "folder": folder, "password": PASSWORD, **more}))
+
+    def configure(self, words):
+        return self.template % words
 
     def launch(self):
         with open(self.folder / "stdout.log", "ab") as log:
-            self.process = self.host.start([self.program, self.config], stdout=log, stderr=log)
+            self.process = self.host.start([self.program, *self.options, self.config],
+                                           stdout=log, stderr=log)
 
     def start(self):
         """Start it, and wait until it answers."""
@@ -143,8 +162,8 @@ class Engine:
     def ask(self, *words):
         """A command; what redis-cli prints of the reply, or of the fault."""
         return self.host.do(subprocess.run, [
-            "redis-cli", "-h", self.host.address, "-p", str(self.port), *map(str, words)],
-            env={**os.environ, "REDISCLI_AUTH": PASSWORD}, text=True,
+            "redis-cli", "-h", self.host.address, "-p", str(self.port), "--user", "tests",
+            *map(str, words)], env={**os.environ, "REDISCLI_AUTH": PASSWORD}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout.strip()
 
     def says(self, text, *words):
@@ -180,11 +199,8 @@ class Engine:
             self.kill()
 
 
-class Sentinel(Engine):
-    program = "redis-sentinel"
-
-    def __init__(self, host, folder):
-        super().__init__(host, folder, SENTINEL_PORT, SENTINEL, master=PORT)
+class Sentinel(Redis):
+    program, template = "redis-sentinel", SENTINEL
 
     def start(self):
         super().start()
@@ -192,11 +208,27 @@ class Sentinel(Engine):
         assert self.says("OK", "SENTINEL", "DEBUG", "info-period", 100, "publish-period", 500)
 
 
-class Delay:
-    """A proxy before an engine that holds back whatever it says."""
+class HAProxy(Redis):
+    """HAProxy, as in deploy/, but that it listens to other hosts, and that there is no TLS."""
+    program, options = "haproxy", ["-db", "-f"]
 
-    def __init__(self, host, port, engine_port, seconds):
-        self.host, self.engine_port, self.seconds = host, engine_port, seconds
+    def configure(self, words):
+        text = (RECIPE / "haproxy.cfg").read_text()
+        for old, new in (("bind 127.0.0.1:6380", "bind %s:%d" % (words["address"], words["port"])),
+                         (" PASSWORD\\r", " %s\\r" % words["password"]),
+                         ("default-server ssl verify required ca-file /etc/haproxy/postern.pem\n", "\n"),
+                         ("192.0.2.1:6380", "%s:%d" % (words["address"], MASTER_PORT)),
+                         ("192.0.2.2:6380", "%s:%d" % (words["address"], REPLICA_PORT))):
+            assert old in text, old
+            text = text.replace(old, new)
+        return text
+
+
+class Delay:
+    """A proxy before Redis that holds back whatever it says."""
+
+    def __init__(self, host, port, redis_port, seconds):
+        self.host, self.redis_port, self.seconds = host, redis_port, seconds
         self._listener = host.do(socket.create_server, ("", port))
         self._over, self._threads = threading.Event(), []
         self._run(self._accept)
@@ -213,7 +245,7 @@ class Delay:
     def _pass(self, client):
         server = self.host.do(socket.socket)
         with client, server:
-            server.connect((self.host.address, self.engine_port))
+            server.connect((self.host.address, self.redis_port))
             held = []  # when it may go, and what
             while not self._over.is_set():
                 until = held[0][0] - time.monotonic() if held else 0.05
@@ -264,7 +296,7 @@ class Web(Site):
         assert self.process.poll() is None, self.log.read_text()
 
     def _configure(self, workers, environment):
-        """lighttpd.conf, at the address of this host, and with the state of the settings."""
+        """lighttpd.conf, at the address of this host, and with the store of the settings."""
         text = (ROOT / "lighttpd.conf").read_text()
         more = "".join(',\n\t"%s" => "%s"' % one for one in environment.items())
         for old, new in (('server.bind = "127.0.0.1"', 'server.bind = "%s"' % self.host.address),
@@ -364,40 +396,39 @@ class Watch:
 # -- all of it --------------------------------------------------------------------------------
 
 class Cluster(Network):
-    """Three web servers, an engine with its replica on a fourth host, and a client."""
+    """Three web servers; a master, its replica and HAProxy on a fourth host; and a client."""
 
     def __init__(self, folder):
         super().__init__(5)
         self.folder, self._count = folder, 0
-        *self._web_hosts, self.engine_host, self.client = self.hosts
+        *self._web_hosts, self.redis_host, self.client = self.hosts
         self.users = write_settings(folder / "settings").parent / "users"
-        self.master = Engine(self.engine_host, folder / "master", PORT)
-        self.replica = Engine(self.engine_host, folder / "replica", REPLICA_PORT)
-        for engine in (self.master, self.replica):
-            self.callback(engine.stop)
-            engine.start()
-        # It is not new: whoever began in the last hour was not ended by that.
-        assert self.master.says("OK", "SET", "postern:all", int(time.time()) - 3600)
-        self.replica.ask("REPLICAOF", self.engine_host.address, PORT)
+        self.master = Redis(self.redis_host, folder / "master", MASTER_PORT)
+        self.replica = Redis(self.redis_host, folder / "replica", REPLICA_PORT)
+        self.address = HAProxy(self.redis_host, folder / "haproxy", PORT)
+        for redis in (self.master, self.replica):
+            self.callback(redis.stop)
+            redis.start()
+        self.replica.ask("REPLICAOF", self.redis_host.address, MASTER_PORT)
         self.wait_for_replica()
+        self.callback(self.address.stop)
+        self.address.start()
 
     def wait_for_replica(self):
         """Until the replica has all that the master has."""
         wait_until(lambda: self.offset(self.master) == self.offset(self.replica) is not None)
 
     @staticmethod
-    def offset(engine):
+    def offset(redis):
         """How far it is, if the link between the two is up."""
         said = dict(line.partition(":")[::2] for line in
-                    engine.ask("INFO", "replication").replace("\r", "").split("\n"))
+                    redis.ask("INFO", "replication").replace("\r", "").split("\n"))
         if said.get("role") == "master":
             return said["master_repl_offset"]
         return said["slave_repl_offset"] if said.get("master_link_status") == "up" else None
 
-    @property
-    def url(self):
-        address = self.engine_host.address
-        return "redis://:%s@%s:%d,%s:%d" % (PASSWORD, address, PORT, address, REPLICA_PORT)
+    def url(self, port=PORT):
+        return "redis://postern:%s@%s:%d" % (PASSWORD, self.redis_host.address, port)
 
     @contextlib.contextmanager
     def serving(self, programs=PROGRAMS, workers=2, environments=({}, {}, {}), **settings):
@@ -409,40 +440,43 @@ class Cluster(Network):
                 folder = self.folder / ("sites-%d/%d" % (self._count, i))
                 folder.mkdir(parents=True)
                 sites.append(Web(host, 8080 + self._count, self.client, folder, self.users, programs,
-                                 workers, {"POSTERN_STATE": self.url, **settings}, environments[i]))
+                                 workers, {"POSTERN_STATE": self.url(), **settings}, environments[i]))
             yield sites
         finally:
             for site in sites:
                 site.stop()
 
+    def restart_empty(self):
+        """The master is stopped, loses its data and comes back, and so does the address."""
+        with self.master.stopped():
+            self.master.empty()
+        wait_until(lambda: self.address.says("PONG", "PING"))
+
     def forget_connections(self):
-        """The engine closes all connections of the workers."""
+        """Redis closes all connections of the workers."""
         self.master.ask("CLIENT", "KILL", "TYPE", "normal")
 
     @contextlib.contextmanager
     def filtered(self, *rules, kind="filter"):
-        """Rules of nft about what comes to the engine's host from others."""
-        self.engine_host.run("nft add table ip t; nft add chain ip t c '{ type %s hook prerouting"
+        """Rules of nft about what comes to the host of Redis from others."""
+        self.redis_host.run("nft add table ip t; nft add chain ip t c '{ type %s hook prerouting"
                              " priority -100; }'" % kind)
         for rule in rules:
-            self.engine_host.run("nft add rule ip t c iifname eth0 " + rule)
+            self.redis_host.run("nft add rule ip t c iifname eth0 " + rule)
         try:
             yield
         finally:
-            self.engine_host.run("nft delete table ip t")
+            self.redis_host.run("nft delete table ip t")
 
     def dropped(self):
-        """What is sent to the engine is lost."""
+        """What is sent to Redis is lost."""
         return self.filtered("drop")
 
     @contextlib.contextmanager
     def slow(self, seconds):
-        """The engine, and its replica, take so long for each answer."""
-        ports = {PORT: 7000, REPLICA_PORT: 7001}
+        """The address takes so long for each answer."""
         with contextlib.ExitStack() as stack:
-            for port, other in ports.items():
-                stack.callback(Delay(self.engine_host, other, port, seconds).close)
-            stack.enter_context(self.filtered(*(
-                "tcp dport %d redirect to :%d" % pair for pair in ports.items()), kind="nat"))
+            stack.callback(Delay(self.redis_host, 7000, PORT, seconds).close)
+            stack.enter_context(self.filtered("tcp dport %d redirect to :7000" % PORT, kind="nat"))
             self.forget_connections()
             yield

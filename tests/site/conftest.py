@@ -311,6 +311,11 @@ def faults(fault_library, tmp_path):
     return Faults(fault_library, tmp_path)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "root: wants root, so `make check` leaves it out")
+    config.addinivalue_line("markers", "slow: takes long, so `make check` leaves it out")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_secret_is_logged(tmp_path_factory):
     """At the end of all tests their logs are searched for every secret that was used."""

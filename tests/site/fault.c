@@ -5,6 +5,9 @@
  *	FAULT_HASHES=FILE	a line is added to it for each password hash
  *	FAULT_CRYPT=1		no password can be hashed
  *	FAULT_RANDOM=1		there is no randomness
+ *	FAULT_STOP=CALL:N	the process stops, until SIGCONT, before the Nth call of crypt_r,
+ *				flock, link, rename or send: write(2) to a socket is one too
+ *	FAULT_FLOCK=1		every lock is had at once, as where locks hold on one machine only
  *	FAULT_MALLOC=N		the Nth allocation fails, in FastCGI after the first accept
  *	FAULT_COUNT=FILE	is told how many there were, at the end
  */
@@ -12,11 +15,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,6 +60,58 @@ note(const char *variable, const char *line)
 	close(fd);
 }
 
+/* -- places to stop at --------------------------------------------------------------------- */
+
+static void
+stop_before(const char *call)
+{
+	static long calls; /* of the one that is named */
+	const char *wanted = getenv("FAULT_STOP");
+	const size_t length = strlen(call);
+
+	if (wanted != NULL && strncmp(wanted, call, length) == 0 && wanted[length] == ':' &&
+	    ++calls == atol(wanted + length + 1))
+		raise(SIGSTOP);
+}
+
+int
+flock(int fd, int operation)
+{
+	stop_before("flock");
+	return getenv("FAULT_FLOCK") != NULL ? 0 : (int)syscall(SYS_flock, fd, operation);
+}
+
+int
+linkat(int old_dir, const char *old, int new_dir, const char *new, int flags)
+{
+	stop_before("link");
+	return (int)syscall(SYS_linkat, old_dir, old, new_dir, new, flags);
+}
+
+int
+renameat(int old_dir, const char *old, int new_dir, const char *new)
+{
+	stop_before("rename");
+	return (int)syscall(SYS_renameat2, old_dir, old, new_dir, new, 0);
+}
+
+ssize_t
+send(int fd, const void *data, size_t size, int flags)
+{
+	stop_before("send");
+	return sendto(fd, data, size, flags, NULL, 0);
+}
+
+ssize_t
+write(int fd, const void *data, size_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+		stop_before("send");
+	return syscall(SYS_write, fd, data, size);
+}
+
 char *
 crypt_r(const char *password, const char *setting, struct crypt_data *data)
 {
@@ -62,6 +119,7 @@ crypt_r(const char *password, const char *setting, struct crypt_data *data)
 	    (char *(*)(const char *, const char *, struct crypt_data *))dlsym(RTLD_NEXT, "crypt_r");
 	char line[16];
 
+	stop_before("crypt_r");
 	snprintf(line, sizeof(line), "%.6s\n", setting);
 	note("FAULT_HASHES", line);
 	if (getenv("FAULT_CRYPT") != NULL)
@@ -80,7 +138,7 @@ getrandom(void *out, size_t length, unsigned flags)
 
 /* -- memory ------------------------------------------------------------------------------ */
 
-static long *allocations; /* shared with the child that looks at a file of the state */
+static long *allocations; /* shared with a child, if there is one */
 static int accepted;
 
 int

@@ -83,7 +83,7 @@ class Worker:
     """A process of a program, its socket and its standard error; siblings share the socket."""
 
     def __init__(self, folder, env, program="login.fcgi", programs=PROGRAMS, siblings=0,
-                 small=False, environment=None):
+                 small=False, environment=None, user=None):
         self.stderr = folder / (program + ".log")
         # Only over TCP can a socket be made so small that a page does not fit into it.
         listener = socket.socket(socket.AF_INET if small else socket.AF_UNIX)
@@ -91,6 +91,7 @@ class Worker:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         listener.bind(("127.0.0.1", 0) if small else str(folder / (program + ".socket")))
         listener.listen(1024)
+        self.user = user  # who the process runs as, if not we
         self.family, self.address = listener.family, listener.getsockname()
         self.listener = listener
         self.command = [programs / program]
@@ -103,7 +104,7 @@ class Worker:
         """One more process on the same socket."""
         with open(self.stderr, "ab") as log:
             return subprocess.Popen(self.command, stdin=self.listener, stderr=log,
-                                    env=self.environment)
+                                    env=self.environment, user=self.user)
 
     def _status(self, name):
         """A number of /proc/PID/status."""
@@ -129,13 +130,17 @@ class Worker:
         connection.connect(self.address)
         return connection
 
-    def ask(self, method="GET", path="/welcome", body=b"", **more):
-        """One request, whole; the text of the reply."""
+    def exchange(self, method="GET", path="/welcome", body=b"", **more):
+        """One request, whole; what came back, by the type of record."""
         SEEN.remember([], body)
         with self.connect() as connection:
             connection.sendall(opening(parameters(method, path, **more)) +
                                (record(STDIN, body) if body else b"") + record(STDIN))
-            return read_reply(connection)[STDOUT].decode()
+            return read_reply(connection)
+
+    def ask(self, *arguments, **more):
+        """One request, whole; the text of the reply."""
+        return self.exchange(*arguments, **more)[STDOUT].decode()
 
     def sign_in(self, **more):
         return self.ask("POST", "/login", b"username=admin&password=password",
@@ -175,10 +180,10 @@ class Worker:
         assert "Sanitizer" not in said and "runtime error" not in said, said
 
 
-def run_cgi(env, said, stdin, program="login.fcgi", arguments=(), programs=PROGRAMS):
+def run_cgi(env, said, stdin, program="login.fcgi", arguments=(), programs=PROGRAMS, user=None):
     """Run a program as plain CGI; the process."""
     return subprocess.Popen([programs / program, *arguments], stdin=stdin, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE,
+                            stderr=subprocess.PIPE, user=user,
                             env={"POSTERN_ENV": str(env), **dict(said)})
 
 

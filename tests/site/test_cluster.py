@@ -1,4 +1,4 @@
-"""Several hosts that share their state in an engine, and what becomes of that when it breaks.
+"""Several hosts that share their store on Redis, and what becomes of that when it breaks.
 
 The answers are those of the table in postern.env(5): a test measures the rows that it is about.
 """
@@ -16,7 +16,8 @@ import time
 import pytest
 
 import fcgi
-from cluster import PASSWORD, PORT, REPLICA_PORT, SECOND, Cluster, Engine, Host, Sentinel, Watch
+from cluster import (MASTER_PORT, PASSWORD, REPLICA_PORT, SECOND, SENTINEL_PORT, Cluster, Host, Redis,
+                     Sentinel, Watch)
 from conftest import PLAIN, ROOT, Faults, cookie, wait_until, write_settings
 
 PAGE = (ROOT / "man/postern.env.5").read_text()
@@ -29,14 +30,12 @@ def root():
     """Only root can make hosts. Any other user is root in a namespace for users of his own."""
     if os.geteuid() == 0:
         return
-    if subprocess.run(["unshare", "-Urn", "true"]).returncode != 0:
-        pytest.skip("this user cannot make namespaces")
     subprocess.run(["unshare", "-Ur", sys.executable, "-m", "pytest", "-q", __file__], check=True)
     pytest.skip("they have passed, as root of another namespace")
 
 
 def row(name):
-    """What the man page says: for an open session, an ended one, sign-in and sign-out."""
+    """What the man page says: for an open session, a revoked one, sign-in and sign-out."""
     return tuple(map(int, ROWS[name].split()))
 
 
@@ -55,7 +54,7 @@ def three(cluster):
 
 @pytest.fixture
 def sites(three, cluster):
-    """The same, while all is well: a test may leave the engine only just back."""
+    """The same, while all is well: a test may leave Redis only just back."""
     wait_until(lambda: all(site.sign_in().status == 200 for site in three))
     wait_for_all(three, *good_and_ended(three))
     return three
@@ -73,18 +72,18 @@ def good_and_ended(sites):
     return good, ended
 
 
-def answers(site, good, ended, spare):
+def answers(site, good, ended, spare, limit):
     """The row of the table that a host gives."""
     replies = [site.get(site.gate, cookie(good)), site.get(site.gate, cookie(ended)),
                site.sign_in(), site.sign_out(spare)]
-    assert max(reply.seconds for reply in replies) < SECOND
+    assert max(reply.seconds for reply in replies) < limit
     return tuple(reply.status for reply in replies)
 
 
-def assert_row(name, sites, good, ended, spares):
+def assert_row(name, sites, good, ended, spares, limit=SECOND):
     """All hosts give this row of the table."""
     with concurrent.futures.ThreadPoolExecutor(len(sites)) as askers:
-        found = list(askers.map(answers, sites, *zip(*((good, ended, spare) for spare in spares))))
+        found = list(askers.map(answers, sites, *zip(*((good, ended, spare, limit) for spare in spares))))
     assert found == [row(name)] * len(sites)
 
 
@@ -95,11 +94,15 @@ def wait_for_all(sites, good, ended):
     def is_well(site):
         return site.check(good) == 200
 
+    def begins_and_ends(site):
+        """A session; one that stayed open would in the end put `good` off the list."""
+        begun = site.sign_in()
+        return begun.status == 200 == site.sign_out(begun.token).status == site.sign_out(ended).status
+
     def have_been_well():
-        """For longer than a process leaves the engine alone. Two at a time ask both of a host."""
+        """For longer than a process leaves Redis alone. Two at a time ask both of a host."""
         nonlocal last
-        well = list(askers.map(is_well, sites * 2)) + [
-            site.sign_in().status == site.sign_out(ended).status == 200 for site in sites]
+        well = [*askers.map(is_well, sites * 2), *map(begins_and_ends, sites)]
         if not all(well):
             last = time.monotonic()
         return time.monotonic() > last + SECOND
@@ -112,7 +115,7 @@ def wait_for_all(sites, good, ended):
 # -- all is well ------------------------------------------------------------------------------
 
 def test_the_man_page_has_a_table():
-    assert len(ROWS) == 10
+    assert len(ROWS) == 11
 
 
 def test_a_token_of_one_host_is_good_on_the_others(sites):
@@ -143,7 +146,7 @@ def test_signing_out_everywhere_means_all_hosts(sites):
     assert sites[2].check(other) == 200
 
 
-def test_tries_are_counted_over_all_hosts(sites):
+def test_attempts_are_counted_over_all_hosts(sites):
     def guess(i):
         return sites[i % 3].sign_in("nobody", "wrong").status
 
@@ -193,24 +196,23 @@ def test_others_are_ended_from_a_host_with_another_time(apart):
         assert [site.check(token) for site in apart for token in tokens] == [401] * 9
 
 
-def test_tries_are_counted_over_hosts_with_another_time(apart):
+def test_attempts_are_counted_over_hosts_with_another_time(apart):
     """Never more than five; one that drains for half a minute longer may make it four."""
     statuses = [apart[i % 3].sign_in("somebody", "wrong").status for i in range(15)]
     allowed = statuses.count(401)
     assert allowed in (4, 5) and statuses.count(429) == 15 - allowed
 
 
-def test_nobody_ended_comes_back_with_another_time(cluster, apart):
+def test_no_revoked_session_comes_back_with_another_time(cluster, apart):
     good, ended = sign_in(apart[0]), sign_in(apart[1])
     assert apart[2].sign_out(ended).status == 200
-    with cluster.master.stopped():
-        cluster.master.empty()
+    cluster.restart_empty()
     assert [site.check(token) for site in apart for token in (ended, good)] == [401] * 6
     for token in [sign_in(site) for site in apart]:
         assert [site.check(token) for site in apart] == [200] * 3
 
 
-# -- the engine breaks ------------------------------------------------------------------------
+# -- Redis breaks -------------------------------------------------------------------------------
 
 def spares(sites):
     """Tokens to sign out with."""
@@ -227,7 +229,7 @@ def test_it_is_stopped_and_comes_back_with_its_data(cluster, sites):
     with Watch(sites, good, ended) as watch:
         with cluster.master.stopped():
             down = time.monotonic()
-            # The replica is there, and is not asked: it may not know yet.
+            # The replica is there, and is not asked: it may be behind.
             assert_row("is stopped", sites, good, ended, leaving)
             watch.ask_again()
             assert watch.statuses(True, down) == watch.statuses(False, down) == {503}
@@ -237,7 +239,7 @@ def test_it_is_stopped_and_comes_back_with_its_data(cluster, sites):
 
 
 FAULTS = {
-    "the cable": lambda cluster: cluster.unplugged(cluster.engine_host),
+    "the cable": lambda cluster: cluster.unplugged(cluster.redis_host),
     "every packet": lambda cluster: cluster.dropped(),
     "it hangs": lambda cluster: cluster.master.hung(),
 }
@@ -263,7 +265,8 @@ def test_it_is_cut_off(cluster, sites, how):
 def test_it_is_slow(cluster, sites):
     good, ended = good_and_ended(sites)
     with cluster.slow(0.1), Watch(sites, good, ended) as watch:
-        assert_row("is slow, up to 200 ms", sites, good, ended, spares(sites))
+        # A sign-in asks some seven times, and twice more whenever another of that user was faster.
+        assert_row("is slow, up to 200 ms", sites, good, ended, spares(sites), 2 * SECOND)
         watch.ask_again()
     assert watch.statuses(True) == {200} and watch.statuses(False) == {401}
 
@@ -283,26 +286,19 @@ def test_it_is_too_slow(cluster, sites):
     assert watch.statuses(True, down, up) == watch.statuses(False, down, up) == {503}
 
 
-def test_only_its_replica_is_cut_off(cluster, sites):
-    """Nobody waits for that, but who begins."""
+def test_the_address_leads_to_a_replica(cluster, sites):
+    """Which has all that the master has, but may be behind it."""
     good, ended = good_and_ended(sites)
-    with cluster.filtered("tcp dport %d drop" % REPLICA_PORT):
-        began = time.monotonic()
-        with Watch(sites, good, ended) as watch, cluster.serving() as new:
-            while time.monotonic() < began + 3:
-                # Six at once would be more tries than one address has with one name.
-                for some in (sites, new):
-                    assert_row("answers", some, good, ended, spares(some))
-                watch.ask_again()
-    assert watch.statuses(True) == {200} and watch.statuses(False) == {401}
+    cluster.wait_for_replica()
+    with cluster.serving(POSTERN_STATE=cluster.url(REPLICA_PORT)) as new:
+        assert_row("is a replica", new, good, ended, spares(sites))
 
 
 def test_it_comes_back_without_its_data(cluster, sites):
     good, ended = good_and_ended(sites)
     leaving = spares(sites)
     with Watch(sites, good, ended) as watch:
-        with cluster.master.stopped():
-            cluster.master.empty()
+        cluster.restart_empty()
         back = time.monotonic()
         assert_row("is back, without its data", sites, good, ended, leaving)
         watch.ask_again()
@@ -319,14 +315,14 @@ def watched(tmp_path_factory):
     """A cluster of its own, with a sentinel."""
     folder = tmp_path_factory.mktemp("watched")  # a short name, as sockets lie below
     with Cluster(folder) as cluster:
-        sentinel = Sentinel(cluster.engine_host, folder / "sentinel")
+        sentinel = Sentinel(cluster.redis_host, folder / "sentinel", SENTINEL_PORT, master=MASTER_PORT)
         cluster.callback(sentinel.stop)
         sentinel.start()
         wait_until(lambda: str(REPLICA_PORT) in sentinel.ask("SENTINEL", "REPLICAS", "main"))
         yield cluster
 
 
-def test_a_replica_stands_in(watched):
+def test_a_replica_becomes_the_master(watched):
     cluster = watched
     with cluster.serving() as sites:
         good, ended = good_and_ended(sites)
@@ -335,10 +331,10 @@ def test_a_replica_stands_in(watched):
         with Watch(sites, good, ended) as watch:
             cluster.master.kill()
             assert_row("is stopped", sites, good, ended, leaving)
-            assert wait_for_all(sites, good, ended) < 8
-            stands_in = "is a replica that stands in"
-            assert_row(stands_in, sites, good, ended, leaving)
-            # What is ended now, only the new master knows.
+            assert wait_for_all(sites, good, ended) < 10
+            after = "after a fail-over, with its data"
+            assert_row(after, sites, good, ended, leaving)
+            # What is revoked now, only the new master knows.
             late = sign_in(sites[0])
             assert sites[1].sign_out(late).status == 200
             with Watch(sites, good, late) as second:
@@ -349,11 +345,11 @@ def test_a_replica_stands_in(watched):
                 cluster.replica.ask("CLIENT", "KILL", "TYPE", "normal")
                 with cluster.serving() as new:
                     asked = [site.check(token) for site in sites + new for token in (late, ended)]
-                    assert cluster.master.says("master", "ROLE") and set(asked) <= {401, 503}
+                    assert set(asked) <= {401, 503}
                     wait_until(lambda: cluster.master.says("slave", "ROLE"))
                     wait_for_all(new, good, late)
                 wait_for_all(sites, good, ended)
-                assert_row(stands_in, sites, good, late, spares(sites))
+                assert_row(after, sites, good, late, spares(sites))
         for seen in (watch, second):
             assert seen.statuses(False) <= {401, 503} and seen.statuses(True) <= {200, 503}
 
@@ -375,7 +371,6 @@ def test_a_master_that_hung_is_not_asked_again(watched):
             wait_until(lambda: sites[0].sign_in().status == 200)
             late = sign_in(sites[0])
             wait_until(lambda: sites[0].sign_out(late).status == 200)
-        assert cluster.master.says("master", "ROLE")
         assert ask_all_processes(late) <= {401, 503}
         wait_until(lambda: cluster.master.says("slave", "ROLE"))
         wait_for_all(sites, good, late)
@@ -421,31 +416,31 @@ def test_who_was_let_in_stays_in_for_the_grace(cluster, gracious, name, how):
 def test_a_worker_survives_restarts(tmp_path):
     """RESTARTS of them, under load: no wrong pass, no wait, no leak."""
     env = write_settings(tmp_path / "settings", POSTERN_TOKEN_TTL=86400, POSTERN_SESSION_TTL=86400,
-                         POSTERN_STATE="redis://:%s@127.0.0.1:%d" % (PASSWORD, PORT))
+                         POSTERN_STATE="redis://postern:%s@127.0.0.1:%d" % (PASSWORD, MASTER_PORT))
     with contextlib.ExitStack() as stack:
         host = Host("127.0.0.1")
         stack.callback(host.close)
-        engine = Engine(host, tmp_path / "engine", PORT)
-        stack.callback(engine.stop)
-        engine.start()
+        redis = Redis(host, tmp_path / "redis", MASTER_PORT)
+        stack.callback(redis.stop)
+        redis.start()
         login = host.do(fcgi.Worker, tmp_path, env, programs=PLAIN)
         stack.callback(login.stop)
         worker = host.do(fcgi.Worker, tmp_path, env, "welcome.fcgi", programs=PLAIN)
         stack.callback(worker.stop)
         good, ended = (fcgi.Reply(login.sign_in()).cookie() for _ in range(2))
         assert login.post("/logout", {}, "token=" + ended).status == 200
-        survive(worker, engine, good, ended)
+        survive(worker, redis, good, ended)
 
 
-def survive(worker, engine, good, ended):
+def survive(worker, redis, good, ended):
     def check(token):
         return worker.authorize(HTTP_COOKIE="token=" + token).status
 
     def restart(times):
         with goods, endeds:
             for _ in range(times):
-                engine.kill()
-                engine.launch()
+                redis.kill()
+                redis.launch()
                 wait_until(lambda: check(good) == 200)
         return worker.resident, worker.descriptors
 

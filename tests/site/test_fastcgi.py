@@ -333,7 +333,8 @@ def test_cgi_with_a_pipe(env):
     out, err = process.communicate(BODY, 30)
     assert out.decode().startswith("Status: 200") and whole(out.decode())
     assert process.returncode == 0
-    assert err == b'postern: event=login_ok user="admin" ip=127.0.0.1\n'
+    assert err == b'postern: event=state reason="the store is new: sessions that began before are over"\n' \
+        b'postern: event=login_ok user="admin" ip=127.0.0.1\n'
 
 
 def test_cgi_with_a_socket_that_stays_open(env):

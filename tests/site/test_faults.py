@@ -1,5 +1,6 @@
 """When things break: never a pass, never a hang, nothing lost, and the next request works."""
 import concurrent.futures
+import itertools
 import os
 import random
 import subprocess
@@ -15,11 +16,16 @@ from test_interop import Key
 
 BODY = b"username=admin&password=password"
 HTML = "text/html"
+# One after the other: attempts of the same client are counted together.
+HOSTS = itertools.cycle(range(250))
+
+
+MANY = {"POSTERN_SESSIONS": 1000}  # so that no session falls off the list meanwhile
 
 
 @pytest.fixture
 def env(tmp_path):
-    return write_settings(tmp_path)
+    return write_settings(tmp_path, **MANY)
 
 
 def run(env, faults, program, said, body=b"", **environment):
@@ -34,7 +40,7 @@ def run(env, faults, program, said, body=b"", **environment):
 def sign_in(env, faults, password=b"password", name=b"admin", accept="*/*", **more):
     body = b"username=%s&password=%s" % (name, password)
     said = fcgi.parameters("POST", "/login", CONTENT_TYPE=FORM, CONTENT_LENGTH=str(len(body)),
-                           HTTP_ACCEPT=accept, REMOTE_ADDR="192.0.2.%d" % random.randrange(250))
+                           HTTP_ACCEPT=accept, REMOTE_ADDR="192.0.2.%d" % next(HOSTS))
     return run(env, faults, "login.fcgi", said, body, **more)
 
 
@@ -117,16 +123,18 @@ def fail_in_turn(env, faults, tmp_path, name, samples=None, **key):
     assert sign_in(**there).status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REQUESTS)
 def test_every_allocation_fails_in_turn(env, faults, tmp_path, name):
     fail_in_turn(env, faults, tmp_path, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["right", "good", "forged"])
 def test_allocations_fail_in_turn_with_a_key_file(faults, tmp_path, name):
     """OpenSSL makes thousands of them, to read the key anew for each token: some of them, and all before."""
     key = Key("ES256", tmp_path)
-    env = write_settings(tmp_path, POSTERN_KEY_FILE=key.file)
+    env = write_settings(tmp_path, POSTERN_KEY_FILE=key.file, **MANY)
     fail_in_turn(env, faults, tmp_path, name, samples=30, key=key.public, alg="ES256")
 
 
@@ -145,6 +153,7 @@ def test_who_only_verifies_does_not_begin_with_half_an_openssl(faults, tmp_path)
     assert fail(0) == 200 and 400 not in statuses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["login.fcgi", "welcome.fcgi"])
 def test_a_worker_without_memory_answers_the_next_request(env, faults, tmp_path, program):
     """Or, where a library could not go on, the one that is started in its place."""
@@ -222,7 +231,7 @@ def test_without_randomness_there_is_no_session(env, faults, tmp_path):
     worker = fcgi.Worker(tmp_path, env, programs=PLAIN,
                          environment={**faults.environment, "FAULT_RANDOM": "1"})
     reply = fcgi.Reply(worker.sign_in())
-    assert reply.status == 500 and reply.cookie() is None
+    assert reply.status == 503 and reply.cookie() is None
     assert fcgi.Reply(worker.ask(path="/login")).status == 200
     worker.stop()
 
@@ -295,6 +304,7 @@ def mount(tmp_path):
         subprocess.run(["umount", "-l", place], check=True)
 
 
+@pytest.mark.root
 def test_a_state_that_cannot_be_written(env, faults, tmp_path, mount):
     token = sign_in(env=env, faults=faults).cookie()
     state = tmp_path / "state"
@@ -310,6 +320,7 @@ def test_a_state_that_cannot_be_written(env, faults, tmp_path, mount):
         worker.stop()
 
 
+@pytest.mark.root
 def test_a_full_disk(env, faults, tmp_path, mount):
     """Whoever is answered 200 for signing out is out; whoever is not, is told so."""
     state = tmp_path / "state"
@@ -345,69 +356,9 @@ def test_a_full_disk(env, faults, tmp_path, mount):
     welcome.stop()
 
 
-def damage(path, how):
-    data = bytearray(path.read_bytes())
-    if how == "header":
-        data[:8192] = os.urandom(8192)
-    elif how == "middle":
-        for at in range(8192, len(data), 4096):
-            data[at:at + 4096] = random.Random(at).randbytes(4096)
-    elif how == "zeros":
-        data[8192:] = bytes(len(data) - 8192)
-    elif how == "cut":
-        del data[len(data) // 2:]
-    elif how == "text":
-        data = bytearray(b"not a database\n" * 1000)
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("file", ["tries", "ended"])
-@pytest.mark.parametrize("how", ["header", "middle", "zeros", "cut", "text"])
-def test_a_damaged_file_is_begun_anew_and_lets_nobody_in(env, faults, tmp_path, file, how):
-    there = {"env": env, "faults": faults}
-    good, ended = (sign_in(**there).cookie() for _ in range(2))
-    faults.at(5)
-    for _ in range(40):
-        assert sign_out(sign_in(**there).cookie(), **there).status == 200
-    assert sign_out(ended, **there).status == 200
-    damage(tmp_path / "state" / file, how)
-    for _ in range(2):
-        assert visit(ended, **there).status == 400
-        assert visit(good, **there).status == (400 if file == "ended" else 200)
-        reply = sign_in(**there)
-        assert reply.status == 200 and visit(reply.cookie(), **there).status == 200
-    assert (tmp_path / "state" / (file + ".damaged")).exists()
-
-
-def test_damage_while_workers_run(env, faults, tmp_path):
-    """A process may die of it, and a server starts another one."""
-    workers = []
-    for name in ("login.fcgi", "welcome.fcgi"):
-        (folder := tmp_path / name).mkdir()
-        workers.append(fcgi.Worker(folder, env, name, programs=PLAIN,
-                                   environment=faults.environment))
-    login, welcome = workers
-    tokens = [fcgi.Reply(login.sign_in()).cookie() for _ in range(50)]
-    for token in tokens[1:]:
-        login.post("/logout", {}, "token=" + token)
-    faults.at(5)
-    for file in ("tries", "ended"):
-        damage(tmp_path / "state" / file, "middle")
-    for token in tokens[1:]:
-        try:
-            assert welcome.fetch(HTTP_COOKIE="token=" + token).status in (400, 503)
-        except (ConnectionError, AssertionError):
-            break
-    for worker in workers:
-        worker.process.kill()
-        worker.process.wait()
-    there = {"env": env, "faults": faults}
-    assert visit(tokens[1], **there).status == 400
-    assert visit(sign_in(**there).cookie(), **there).status == 200
-
-
 # -- kill -9, and the clock -------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_two_hundred_workers_are_killed_and_nothing_is_lost(env, faults, tmp_path):
     """While people guess, sign in and sign out: every try counted stays counted, every session
     ended stays ended."""
@@ -451,11 +402,17 @@ def test_two_hundred_workers_are_killed_and_nothing_is_lost(env, faults, tmp_pat
     assert set(guesses) <= {401, 429}
     # The name's bucket holds 100 tries, and loses one in ten minutes.
     counted = faults.hashed.read_text().count("\n") - len(ended)
-    assert guesses.count(401) <= 101 and len(ended) > 200 and counted > 0
+    assert guesses.count(401) <= 101 and len(ended) > 50 and counted > 0
     assert worker.post("/login", {"username": "admin", "password": "wrong"},
                        REMOTE_ADDR="192.0.2.77").status == 429
+    # No record was left half written: that would sign everybody out, and be said in the log.
+    body = b"username=grace-hopper&password=pass%26word%3D1%2B1%2520%C3%A9"
+    streams = worker.exchange("POST", "/login", body, CONTENT_TYPE=FORM, CONTENT_LENGTH=str(len(body)))
+    last = fcgi.Reply(streams[fcgi.STDOUT].decode())
+    assert last.status == 200 and b"event=state" not in streams[fcgi.STDERR]
     welcome = fcgi.Worker(tmp_path, env, "welcome.fcgi", programs=PLAIN)
     assert all(welcome.fetch(HTTP_COOKIE="token=" + token).status == 400 for token in ended)
+    assert welcome.fetch(HTTP_COOKIE="token=" + last.cookie()).status == 200
     welcome.stop()
     for process in running:
         process.kill()

@@ -42,12 +42,10 @@ def with_cookie(cookie, headers=PROGRAM):
     return {**headers, "Cookie": cookie}
 
 
-def token(**changed):
-    """A token of a session of admin's, with other claims."""
-    now = int(time.time())
-    claims = {"iss": "postern", "aud": "session", "sub": "admin", "iat": now, "exp": now + 300,
-              "auth_time": now, "sid": "%032x" % random.getrandbits(128), "pwv": "0" * 16, **changed}
-    return "__Host-token=" + jwt.encode(claims, SECRET)
+def token(server, **changed):
+    """A token of a session of admin's that is open, with other claims."""
+    claims = jwt.decode(server.sign_in().partition("=")[2], options={"verify_signature": False})
+    return "__Host-token=" + jwt.encode({**claims, **changed}, SECRET)
 
 
 def user_seen(path, reply):
@@ -110,23 +108,23 @@ def test_no_method_passes(server, method, path):
 
 
 BAD = {
-    "junk": lambda: "__Host-token=x",
-    "empty": lambda: "__Host-token=",
-    "expired": lambda: token(exp=int(time.time()) - 1),
-    "another issuer": lambda: token(iss="elsewhere"),
-    "another audience": lambda: token(aud="device"),
-    "no name": lambda: token(sub=""),
-    "another name of the cookie": lambda: token().replace("__Host-", ""),
-    "another secret": lambda: "__Host-token=" + jwt.encode(
-        jwt.decode(token().partition("=")[2], options={"verify_signature": False}), "x" * 64),
-    "no signature": lambda: token().rpartition(".")[0] + ".",
-    "two sessions": lambda: token() + "; " + token(),
+    "junk": lambda server: "__Host-token=x",
+    "empty": lambda server: "__Host-token=",
+    "expired": lambda server: token(server, exp=int(time.time()) - 1),
+    "another issuer": lambda server: token(server, iss="elsewhere"),
+    "another audience": lambda server: token(server, aud="device"),
+    "no name": lambda server: token(server, sub=""),
+    "another name of the cookie": lambda server: token(server).replace("__Host-", ""),
+    "another secret": lambda server: "__Host-token=" + jwt.encode(
+        jwt.decode(token(server).partition("=")[2], options={"verify_signature": False}), "x" * 64),
+    "no signature": lambda server: token(server).rpartition(".")[0] + ".",
+    "two sessions": lambda server: token(server) + "; " + token(server),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_cookie_is_none(server, name):
-    bad = BAD[name]()
+    bad = BAD[name](server)
     for path in KINDS:
         assert server.get(path, with_cookie(bad)).status == 401
         assert is_sent_to_login(server.get(path, with_cookie(bad, BROWSER)), path)

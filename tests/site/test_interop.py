@@ -210,18 +210,18 @@ def test_ours_verifies_elsewhere(signing, library, alg, way):
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_theirs_verifies_here(signing, library, alg):
     one = signing(alg)
-    kid = jwt.get_unverified_header(one.sign_in())["kid"]
+    kid, payload = jwt.get_unverified_header(one.sign_in())["kid"], claims(one.site)
     for header in ({"kid": kid}, {}):
         def sign(key):
-            return LIBRARIES[library]("sign", alg=alg, claims=claims(), header=header, **key.to_sign)["done"]
+            return LIBRARIES[library]("sign", alg=alg, claims=payload, header=header, **key.to_sign)["done"]
 
         assert answers(one.site, sign(one.key)) == GOOD
         assert answers(one.site, sign(one.stranger)) == REFUSED
-    assert answers(one.site, LIBRARIES[library]("sign", alg=alg, claims=claims(), header={"kid": "another"},
+    assert answers(one.site, LIBRARIES[library]("sign", alg=alg, claims=payload, header={"kid": "another"},
                                                 **one.key.to_sign)["done"]) == REFUSED
 
 
-def confused(key):
+def confused(key, payload):
     """HMAC with what everybody knows of the key."""
     der = key.public_bytes(serialization.Encoding.DER)
     known = {"PEM": key.public.encode(), "PEM without its last line end": key.public.strip().encode(),
@@ -236,64 +236,65 @@ def confused(key):
         for alg in ("HS256", "HS384", "HS512"):
             for header in ({"alg": alg}, {"alg": alg, "kid": key.kid}, {"alg": key.alg, "kid": key.kid}):
                 yield "%s with the %s, %s" % (alg, name, header), \
-                    made(header, claims(), sign(secret, "sha" + alg[2:]))
+                    made(header, payload, sign(secret, "sha" + alg[2:]))
     for both in ((key.alg, "HS512"), ("HS512", key.alg)):
-        yield "alg %s and %s" % both, made('{"alg":"%s","alg":"%s"}' % both, claims(),
+        yield "alg %s and %s" % both, made('{"alg":"%s","alg":"%s"}' % both, payload,
                                            sign(key.public.encode(), "sha512"))
-    yield "HS256 with the site's secret", made({"alg": "HS256"}, claims(), sign(SECRET.encode(), "sha256"))
+    yield "HS256 with the site's secret", made({"alg": "HS256"}, payload, sign(SECRET.encode(), "sha256"))
 
 
-def forged(key, stranger):
+def forged(key, stranger, payload):
     """What is not signed by the key with its own algorithm, by name."""
-    yield from confused(key)
+    yield from confused(key, payload)
     alg, kid = key.alg, {"kid": key.kid}
     for none in ("none", "None", "NONE", ""):
-        yield "alg %r, no signature" % none, made({"alg": none, **kid}, claims(), lambda text: b"")
-        yield "alg %r, our signature" % none, made({"alg": none, **kid}, claims(), key.signature)
-    yield "our alg, no signature", made({"alg": alg, **kid}, claims(), lambda text: b"")
-    yield "no alg", made({"typ": "JWT", **kid}, claims(), key.signature)
+        yield "alg %r, no signature" % none, made({"alg": none, **kid}, payload, lambda text: b"")
+        yield "alg %r, our signature" % none, made({"alg": none, **kid}, payload, key.signature)
+    yield "our alg, no signature", made({"alg": alg, **kid}, payload, lambda text: b"")
+    yield "no alg", made({"typ": "JWT", **kid}, payload, key.signature)
     others = {"ES256", "ES256K", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "EdDSA",
               "HS256", "HS384", alg.lower(), alg + " "} - {alg}
     for other in sorted(others):
         for header in ({}, kid):
             yield "alg %s, our signature, %s" % (other, header), \
-                made({"alg": other, **header}, claims(), key.signature)
+                made({"alg": other, **header}, payload, key.signature)
     for name, digest in (("384", hashes.SHA384()), ("512", hashes.SHA512())):
         for header in (alg[:2] + name, alg):
             yield "alg %s, SHA-%s" % (header, name), \
-                made({"alg": header, **kid}, claims(), lambda text: key.signature(text, digest))
+                made({"alg": header, **kid}, payload, lambda text: key.signature(text, digest))
     if alg == "RS256":
         pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
         for header in ("PS256", alg):
-            yield "alg %s, PSS" % header, made({"alg": header, **kid}, claims(),
+            yield "alg %s, PSS" % header, made({"alg": header, **kid}, payload,
                                                lambda text: key.signature(text, rsa_padding=pss))
     else:
-        yield "zeros", made({"alg": alg, **kid}, claims(), lambda text: bytes(64))
-        yield "the order", made({"alg": alg, **kid}, claims(), lambda text: ORDER.to_bytes(32, "big") * 2)
-        yield "DER", made({"alg": alg, **kid}, claims(),
+        yield "zeros", made({"alg": alg, **kid}, payload, lambda text: bytes(64))
+        yield "the order", made({"alg": alg, **kid}, payload, lambda text: ORDER.to_bytes(32, "big") * 2)
+        yield "DER", made({"alg": alg, **kid}, payload,
                           lambda text: key.pair.sign(text, ec.ECDSA(hashes.SHA256())))
     own = {**stranger.members(), "alg": alg, "use": "sig", "kid": key.kid}
     for more in ({"jwk": own}, {"jku": "http://127.0.0.1/"}, {"x5c": []}, {"x5u": "http://127.0.0.1/"},
                  {"crit": ["exp"]}):
         for signer in (stranger, key):
-            yield "%s, by %s" % (more, signer.kid), made({"alg": alg, **kid, **more}, claims(), signer.signature)
+            yield "%s, by %s" % (more, signer.kid), made({"alg": alg, **kid, **more}, payload, signer.signature)
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
 def test_the_key_is_for_its_algorithm_only(signing, alg):
     one = signing(alg)
-    assert answers(one.site, made({"alg": alg}, claims(), one.key.signature)) == GOOD
-    taken = {name: said for name, token in forged(one.key, one.stranger)
+    payload = claims(one.site)
+    assert answers(one.site, made({"alg": alg}, payload, one.key.signature)) == GOOD
+    taken = {name: said for name, token in forged(one.key, one.stranger, payload)
              if (said := answers(one.site, token)) != REFUSED}
     assert not taken
 
 
 @pytest.mark.parametrize("alg", ["ES256", "RS256"])
 def test_with_a_secret_no_pair_is_good(signing, alg, tmp_path):
-    kid = jwt.get_unverified_header(signing("HS256").sign_in())["kid"]
+    site = signing("HS256").site
+    kid, payload = jwt.get_unverified_header(site.sign_in().token)["kid"], claims(site)
     for header in ({}, {"kid": kid}):
-        assert answers(signing("HS256").site,
-                       made({"alg": alg, **header}, claims(), Key(alg, tmp_path).signature)) == REFUSED
+        assert answers(site, made({"alg": alg, **header}, payload, Key(alg, tmp_path).signature)) == REFUSED
 
 
 # -- one signature, many texts ----------------------------------------------------------------
@@ -402,16 +403,17 @@ def test_while_rotating_both_keys_count(make_site, tmp_path, previous):
     published = json.loads(site.get(JWKS).text)["keys"]
     assert [jwk["kid"] for jwk in published] == [new.kid, old.kid]
     assert jwt.get_unverified_header(site.sign_in().token)["kid"] == new.kid
+    payload = claims(site)
     for key, other in ((new, old), (old, new)):
         for library, run in LIBRARIES.items():
-            token = run("sign", alg=key.alg, claims=claims(), header={"kid": key.kid}, **key.to_sign)["done"]
+            token = run("sign", alg=key.alg, claims=payload, header={"kid": key.kid}, **key.to_sign)["done"]
             assert answers(site, token) == GOOD, library
             read = run("verify", alg=key.alg, token=token, jwks=url, **EXPECTED)
-            assert read["done"]["sub"] == "ada", library
-        assert answers(site, made({"alg": key.alg}, claims(), key.signature)) == GOOD
+            assert read["done"]["sub"] == "admin", library
+        assert answers(site, made({"alg": key.alg}, payload, key.signature)) == GOOD
         for header in ({"alg": key.alg, "kid": other.kid}, {"alg": other.alg, "kid": key.kid},
                        {"alg": other.alg}):
-            assert answers(site, made(header, claims(), key.signature)) == REFUSED, header
+            assert answers(site, made(header, payload, key.signature)) == REFUSED, header
 
 
 # -- a host that only verifies ----------------------------------------------------------------
@@ -439,7 +441,7 @@ def test_a_host_with_the_public_key_verifies_and_does_not_renew(make_site, tmp_p
     reader = make_site(reading_site, public=key.public_file, state=site.folder / "build/demo/state", **short)
     token, other = site.sign_in().token, site.sign_in().token
     assert answers(reader, token) == GOOD
-    assert answers(reader, made({"alg": alg}, claims(exp=int(time.time()) + 4),
+    assert answers(reader, made({"alg": alg}, claims(site),
                                 Key(alg, tmp_path / "stranger").signature)) == REFUSED
     assert reader.get(reader.login).status == 503 and reader.sign_in().status == 503
 

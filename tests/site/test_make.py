@@ -101,10 +101,48 @@ def test_the_code_is_formatted_as_it_says():
 
 def test_help_names_every_target():
     said = make("help").stdout
-    phony = re.search(r"\.PHONY: (.*)", (ROOT / "Makefile").read_text()).group(1).split()
-    inner = {"all", "demo", "run-packages", "test-packages", "test-programs", "unit", "FORCE"}
+    rules = (ROOT / "Makefile").read_text() + (ROOT / "tests/tests.mk").read_text()
+    phony = " ".join(re.findall(r"^\.PHONY: (.*)", rules, re.M)).split()
+    inner = {"all", "build", "demo", "test-programs", "unit", "tls", "FORCE"}
+    assert len(phony) == len(set(phony)) > 10
     for target in set(phony) - inner:
         assert "make " + target in said
+
+
+def install_packages(folder, had, *arguments):
+    """tests/packages on a machine that has `had`, and systemd; what was said and what was run."""
+    stubs = {"dpkg-query": 'sed "s/^/installed /" %s/had' % folder,
+             "apt-get": 'echo "apt-get $*" >>{0}/run; [ "$1" != install ] || '
+                        '{{ shift 4; printf "%s\\n" "$@" dbus >>{0}/had; }}'.format(folder),
+             "systemctl": 'echo "systemctl $*" >>%s/run' % folder}
+    for name, body in stubs.items():
+        (folder / name).write_text("#!/bin/sh\n%s\n" % body)
+        (folder / name).chmod(0o755)
+    (folder / "had").write_text("".join(p + "\n" for p in had))
+    (folder / "run").touch()
+    script = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec tests/packages \"$@\""
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", *arguments], cwd=ROOT,
+                          env={"PATH": "%s:/usr/sbin:/usr/bin:/sbin:/bin" % folder}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done, (folder / "run").read_text().splitlines()
+
+
+def test_a_server_is_stopped_only_if_it_was_installed_just_now(tmp_path):
+    done, run = install_packages(tmp_path, ["nginx", "apache2", "php8.2-fpm", "gcc"], "test")
+    assert done.returncode == 0, done.stdout
+    assert run[0] == "apt-get update -q" and " lighttpd " in run[1] and " nginx" not in run[1]
+    stopped = {line.removeprefix("systemctl disable --now ") for line in run[2:]}
+    assert stopped == {name + ".service" for name in ("lighttpd", "caddy", "fail2ban", "redis-server",
+                                                      "redis-sentinel", "haproxy")}
+
+
+def test_what_is_missing_is_said_and_not_installed(tmp_path):
+    done, run = install_packages(tmp_path, ["gcc"], "-n", "check")
+    assert done.returncode == 1 and run == []
+    assert "libcmocka-dev" in done.stdout and " gcc" not in done.stdout
+    had = done.stdout.partition("recommends ")[2].split() + ["gcc"]
+    assert [install_packages(tmp_path, had, *mode, "check")[0].returncode
+            for mode in (["-n"], [])] == [0, 0]
 
 
 def test_the_lines_of_the_readme(fastcgi, tmp_path):

@@ -53,7 +53,7 @@ def test_a_page_fits_a_terminal(name):
 
 def test_every_setting_has_its_default():
     code = CODE["lib/base/config.c"]
-    table = re.findall(r'\{ "(POSTERN_\w+)", FIELD\(\w+\), \w+, (NULL|"[^"]*") \},', code)
+    table = re.findall(r'\{ "(POSTERN_\w+)", FIELD\(\w+\), (?:\.fallback = )?(NULL|"[^"]*")', code)
     assert len(table) == code.count("FIELD(") - 1
     wanted = {name: {"NULL": "Required.", '""': "The default is none"}.get(
         default, "The default is %s" % default.strip('"')) for name, default in table}
@@ -95,6 +95,7 @@ def number(file, name):
     ("postern.env.5", "lib/base/config.h", "CONFIG_LONG_SIZE", "paths have at most %s bytes", 1),
     ("postern.env.5", "lib/base/config.h", "CONFIG_TEXT_SIZE", "all other texts at most %s.", 1),
     ("postern.env.5", "lib/base/config.c", "ENV_FILE_MAX", "The file has at most %s bytes.", 0),
+    ("postern.env.5", "lib/base/config.h", "CONFIG_SESSIONS_MAX", "may have: from 1 to %s that began", 0),
     ("postern.env.5", "lib/base/text.h", "TEXT_NAME_SIZE", "A name has 1 to %s bytes", 1),
     ("postern.env.5", "lib/auth/password.h", "PASSWORD_SIZE", "A password has 1 to %s bytes", 1),
     ("postern.env.5", "lib/auth/password.c", "BCRYPT_PASSWORD_MAX", "against bcrypt, at most %s.", 0),
@@ -103,6 +104,10 @@ def number(file, name):
     ("postern.env.5", "lib/auth/token.h", "TOKEN_SID_SIZE", "the session: %s hexadecimal digits", 1),
     ("postern.env.5", "lib/auth/token.h", "TOKEN_PWV_SIZE", "user file: %s hexadecimal digits", 1),
     ("postern.env.5", "lib/auth/token.h", "TOKEN_CLOCK_SKEW", "may be %s seconds ahead", 0),
+    ("postern.env.5", "lib/store/store_folder.c", "LOCKS", "one of these %s files", 0),
+    ("postern.env.5", "lib/store/store_folder.c", "PLAIN_MAX", "one of more than %s bytes", 0),
+    ("postern.env.5", "lib/store/store_redis.c", "STEP", "To connect may take %s ms", 0),
+    ("postern.env.5", "lib/store/store_redis.c", "MINUTE", "A connection is at most %s seconds old", 0),
     ("login.fcgi.8", "lib/web/http.h", "HTTP_SECONDS", "not whole after %s seconds", 0),
     ("login.fcgi.8", "lib/web/form.h", "FORM_BODY_MAX", "more than %s bytes", 0),
     ("login.fcgi.8", "lib/web/redirect.h", "REDIRECT_SIZE", "and at most %s bytes", 1),
@@ -119,17 +124,28 @@ def test_a_size(page, file, name, form, less):
     ("lib/auth/groups.c", "GROUPS_FILE_MAX", 1 << 20, "at most %s MiB"),
     ("lib/web/page.h", "PAGE_FILE_MAX", 1 << 10, "A file has at most %s KiB"),
     ("lib/web/page.h", "PAGE_SIZE", 1 << 10, "a filled page %s KiB"),
-    ("lib/auth/device.h", "DEVICE_SECONDS", 86400, "for %s days"),
+    ("lib/auth/throttle.h", "THROTTLE_DEVICE_SECONDS", 86400, "for %s days"),
 ])
 def test_a_size_in_other_units(file, name, unit, form):
     assert form % (number(file, name) // unit) in words(ENV)
 
 
-def test_the_limits_of_tries():
-    limits = re.findall(r"\[\w+\] = \{ (\d+), ([\d *]+), (true|false) \}", CODE["lib/auth/throttle.c"])
+def test_the_room_for_buckets():
+    rows, slots = (number("lib/store/store_folder.c", name) for name in ("ROWS", "SLOTS"))
+    kinds, key = (number("lib/store/store.h", "STORE_BUCKET_" + name) for name in ("KINDS", "KEY_BYTES"))
+    assert "Counted attempts: %s buckets, %s for each of the LIMITS , in %s MiB." % (
+        format(kinds * rows * slots, ","), format(rows * slots, ","),
+        kinds * rows * slots * (key + 8) / 2**20) in words(ENV)
+
+
+def test_the_limits_of_attempts():
+    limits = re.findall(r"\.size = (\d+) \* (\d+), \.cost = (\d+), \.back = ([\d *]+) \}",
+                        CODE["lib/auth/throttle.c"])
     rows = re.findall(r"(?m)^.*\t(\d+)\t(\d+) minutes?$", section(ENV, "LIMITS"))
-    assert rows == [(tries, str(eval(seconds) // 60)) for tries, seconds, _ in limits] != []
-    assert [emptied for *_, emptied in limits] == ["true", "false", "false", "true"]
+    assert rows == [(attempts, str(int(seconds) // 60)) for attempts, seconds, *_ in limits] != []
+    assert all(seconds == cost for _, seconds, cost, _ in limits)
+    emptied = [eval(back) == int(attempts) * int(seconds) for attempts, seconds, _, back in limits]
+    assert emptied == [True, False, False, True]
 
 
 # -- requests ---------------------------------------------------------------------------------
@@ -216,10 +232,36 @@ def test_every_fixed_reason_of_an_event():
         for text in fixed:
             text = text.removesuffix("%s") if ": %s" in text else text
             assert text.replace("%zu ", "").strip() in words(documented()[name, fields]), text
-    for loss in re.findall(r'\.loss = "([^"]+)"', CODE["lib/store/state_lmdb.c"]):
-        assert "damaged: " + loss in words(documented()["state", ("file", "reason")])
-    for file in re.findall(r'\.file = "(\w+)"', CODE["lib/store/state_lmdb.c"]):
-        assert ".Pa %s\n" % file in documented()["state", ("file", "reason")]
+
+
+def test_every_reason_of_a_store_that_fails():
+    folder = re.search(r'"file=%s reason=[^;]*;', CODE["lib/store/store_folder.c"]).group()
+    redis = re.findall(r'\bfail\(redis, ("[^"]+")\)', CODE["lib/store/store_redis.c"])
+    redis += re.findall(r'fails \? redis->why : ("[^"]+")', CODE["lib/store/store_redis.c"])
+    for field, given in ("file", literals(folder)[1:]), ("address", literals(",".join(redis))):
+        # Where hiredis has no TLS an address of it is a wrong setting.
+        told, given = words(documented()["state", (field, "reason")]), {*given} - {"there is no TLS"}
+        assert given and [reason for reason in given if reason not in told] == []
+
+
+def test_every_file_and_key_of_a_store():
+    kinds = dict(re.findall(r'\{ "(\w+)", (\w+|"\w+") \}', CODE["lib/auth/session.c"]))
+    assert kinds == {"sessions": "user", "site": '"site"'}
+    attempts = re.search(r'openat\(root, "(\w+)", flags', CODE["lib/store/store_folder.c"]).group(1)
+    locks = re.search(r'mkdirat\(root, "(\w+)"', CODE["lib/store/store_folder.c"]).group(1)
+    assert [name for name, _ in items(section(ENV, "STORE"), "Pa")] == [
+        "sessions/ Ns Ar NAME", "site/site", attempts, locks + "/ Ns Ar NN",
+        "postern:sessions: Ns Ar NAME", "postern:site:site", "postern:attempts: Ns Ar ..."]
+
+
+def test_the_commands_of_redis():
+    code = CODE["lib/store/store_redis.c"]
+    used = re.findall(r'(?:\.words = \{|\[\] = \{|\[\]\)\{) "([A-Z]+)"', code)
+    used += re.findall(r"redis\.call\('([A-Z]+)'", code)
+    acl = "\n\t" + re.search(r"\n\t(\+eval .*)\n", section(ENV, "STORE")).group(1)
+    assert {"+" + name.lower() for name in used} - {"+auth"} == {*re.findall(r"\+\w+", acl)}
+    told = (ROOT / "deploy/redis/users.acl").read_text()
+    assert {*re.findall(r"\+[a-z]+", re.search("(?m)^user postern .*", told).group())} == {*re.findall(r"\+\w+", acl)}
 
 
 def test_every_reason_of_a_failed_sign_in():
@@ -231,7 +273,7 @@ def test_every_reason_of_a_failed_sign_in():
 def test_every_reason_of_a_bad_token():
     given = re.findall(r"(?:return|why =|refused\[\] =)[^;]*;", CODE["lib/auth/token.c"])
     given = [one for one in given if "jwt_add" not in one]
-    given += re.findall(r"why = [^;]*;", CODE["lib/auth/session.c"])
+    given += re.findall(r"why = [^;]*;", CODE["lib/auth/session.c"] + CODE["lib/web/visitor.c"])
     given += re.findall(r'#define TOKEN_MEMORY "\w+"', CODE["lib/auth/token.h"])
     reasons = {reason for one in given for reason in literals(one)} - {""}
     assert sorted(reasons) == sorted(values(documented()["token_bad", ("ip", "reason")]))
@@ -262,6 +304,16 @@ def test_every_page_with_its_slots():
 def test_files_of_deploy_that_are_named(name):
     named = re.findall(r"\bdeploy/[\w.@/-]*", PAGES[name])
     assert named and [path for path in named if not (ROOT / path.rstrip(".")).exists()] == []
+
+
+def test_the_way_of_a_request_through_the_rooms():
+    """What README names is there; and it names all rooms."""
+    text = (ROOT / "README.md").read_text()
+    named = set(re.findall(r"`(\w+)\(\)`", text)) - {"main"}
+    headers = "".join(code for file, code in CODE.items() if file.endswith(".h"))
+    assert len(named) > 8 and [name for name in named if not re.search(r"\b%s\(" % name, headers)] == []
+    rooms = {path.name for path in (ROOT / "lib").iterdir()}
+    assert set(re.findall(r"(?m)^    lib/(\w+)/ ", text)) == rooms
 
 
 # -- the worked examples ----------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""The state with a real redis-server: shared, emptied, stopped, behind a password and TLS."""
+"""The store on a real redis-server: shared, emptied, stopped, behind a password, TLS and HAProxy."""
+import hashlib
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -7,7 +10,8 @@ import time
 import pytest
 
 import fcgi
-from conftest import BROWSER, PLAIN, PROGRAMS, SECRET, free_port, hashed, wait_until, write_settings
+from conftest import (BROWSER, PLAIN, PROGRAMS, ROOT, SECRET, free_port, hashed, wait_until,
+                      write_settings)
 from guarded import Lighttpd
 from redis import Redis
 from secrets_seen import SEEN
@@ -25,12 +29,14 @@ from test_throttle import (  # noqa: F401
 PASSWORD = "w/rd@of:the%engine"  # in a URL it has to be encoded
 ENCODED = "w%2Frd%40of%3Athe%25engine"
 FIELDS = {"username": "admin", "password": "password"}
-COMMANDS = ["eval", "get", "set", "mget", "role", "select"]
+WITH_TLS = ROOT / "build/tls/cgi-bin"  # what `make tls` builds
+COMMANDS = ["eval", "mget", "role", "select", "get", "set", "del"]  # scripts call the last three
+IS_NEW = "the store is new: sessions that began before are over"
 
 
 @pytest.fixture
 def start_redis(tmp_path_factory):
-    """Start engines; all are stopped at the end."""
+    """Start servers; all are stopped at the end."""
     running = []
 
     def start(*options):
@@ -58,12 +64,13 @@ def env(tmp_path, redis):
 
 
 class Pair:
-    """login.fcgi and welcome.fcgi, one process each, with one state."""
+    """login.fcgi and welcome.fcgi, one process each, with one store."""
 
-    def __init__(self, folder, url, environment=None, **settings):
+    def __init__(self, folder, url, environment=None, programs=PROGRAMS, **settings):
         env = write_settings(folder, POSTERN_STATE=url, **settings)
-        self.login = fcgi.Worker(folder, env, environment=environment)
-        self.welcome = fcgi.Worker(folder, env, "welcome.fcgi", environment=environment)
+        self.login = fcgi.Worker(folder, env, environment=environment, programs=programs)
+        self.welcome = fcgi.Worker(folder, env, "welcome.fcgi", environment=environment,
+                                   programs=programs)
         self.heard = len(SEEN.overheard)
 
     def sign_in(self):
@@ -79,10 +86,10 @@ class Pair:
         return self.welcome.authorize(HTTP_COOKIE="token=" + token).status
 
     def events(self):
-        """Lines about the state since the last time."""
+        """Lines about the store since the last time, but that it is new."""
         said = b"".join(SEEN.overheard[self.heard:]).decode()
         self.heard = len(SEEN.overheard)
-        return [line for line in said.splitlines() if "event=state" in line]
+        return [line for line in said.splitlines() if "event=state" in line and IS_NEW not in line]
 
     def stop(self):
         self.login.stop()
@@ -125,7 +132,7 @@ def test_a_site_with_lighttpd(redis):
         assert site.get("/welcome", {"Cookie": site.sign_in()}).status == 200
         keys = redis.ask("KEYS", "*").split()
         assert keys and all(key.startswith("postern:") for key in keys)
-        assert not (site.folder / "settings/state/ended").exists()
+        assert not list((site.folder / "settings/state").iterdir())
     finally:
         site.stop()
 
@@ -135,11 +142,10 @@ def test_a_browser_may_sign_out_everywhere(redis, start_pair):
     assert 'name="everywhere" value="1" >' in page.text
 
 
-@pytest.mark.parametrize("where", ["unix", "127.0.0.1", "[::1]", "a database", "two addresses"])
+@pytest.mark.parametrize("where", ["unix", "127.0.0.1", "[::1]", "a database", "a name"])
 def test_where_it_may_be(redis, start_pair, where):
     url = {"unix": redis.unix, "127.0.0.1": redis.url, "[::1]": "redis://[::1]:%d" % redis.port,
-           "a database": redis.url + "/7",
-           "two addresses": "redis://127.0.0.1:%d,127.0.0.1:%d" % (free_port(), redis.port)}[where]
+           "a database": redis.url + "/7", "a name": "redis://localhost:%d" % redis.port}[where]
     pair = start_pair(url)
     token = pair.sign_in().cookie()
     assert pair.look(token) == 200 and pair.sign_out(token) == 200
@@ -165,11 +171,68 @@ def test_two_sites_do_not_see_each_other(redis, start_pair, apart):
     assert two.look(token) == 200 and one.look(mine) == 400
 
 
-def test_another_site_with_the_same_engine_shares_all(redis, start_pair):
+def test_another_host_with_the_same_redis_shares_all(redis, start_pair):
     one, two = start_pair(redis.url), start_pair(redis.unix)
     token = one.sign_in().cookie()
     assert two.look(token) == 200 and two.sign_out(token) == 200
     assert one.look(token) == 400
+
+
+def test_signing_in_and_out_without_end_takes_no_room(redis, start_pair):
+    pair = start_pair(redis.url, programs=PLAIN)
+    open_all_the_time = pair.sign_in().cookie()
+    for i in range(2000):
+        assert pair.sign_out(pair.sign_in().cookie()) == 200
+        if i == 0:
+            size = redis.ask("STRLEN", "postern:sessions:admin")
+    assert redis.ask("KEYS", "postern:sessions:*") == "postern:sessions:admin"
+    assert redis.ask("STRLEN", "postern:sessions:admin") == size
+    assert int(redis.ask("DBSIZE")) < 10
+    other = pair.login.post("/login", {"username": "grace-hopper", "password": "pass&word=1+1%20é"})
+    assert pair.look(other.cookie()) == 200 and pair.look(open_all_the_time) == 200
+
+
+# -- whose store it is ------------------------------------------------------------------------
+
+OTHER_SECRET = SECRET[::-1]
+
+
+def is_refused(pair, token):
+    """As the store is another site's; the log says so."""
+    assert pair.sign_in().status == pair.look(token) == pair.gate(token) == 503
+    events = pair.events()
+    return len(events) == 3 and all("the store is another site's" in line for line in events)
+
+
+def test_a_new_store_is_said_to_be_new(redis, start_pair):
+    pair = start_pair(redis.url)
+    heard = len(SEEN.overheard)
+    for _ in range(3):
+        assert pair.look(pair.sign_in().cookie()) == 200
+    assert b"".join(SEEN.overheard[heard:]).decode().count(IS_NEW) == 1
+
+
+def test_the_store_of_another_site_is_refused(redis, start_pair):
+    mine, other = start_pair(redis.url), start_pair(redis.url, POSTERN_SECRET=OTHER_SECRET)
+    token = mine.sign_in().cookie()
+    names = ["postern:site:site", "postern:sessions:admin"]
+    records = redis.ask("MGET", *names)
+    elsewhere = start_pair(redis.url + "/1", POSTERN_SECRET=OTHER_SECRET).sign_in().cookie()
+    assert is_refused(other, elsewhere)
+    assert redis.ask("MGET", *names) == records
+    assert mine.look(token) == 200
+
+
+def test_a_store_made_with_the_previous_secret_is_ours(redis, start_pair):
+    before = start_pair(redis.url)
+    token = before.sign_in().cookie()
+    both = start_pair(redis.url, POSTERN_SECRET=OTHER_SECRET, POSTERN_SECRET_PREVIOUS=SECRET)
+    assert both.look(token) == 200
+    later = start_pair(redis.url, POSTERN_SECRET=OTHER_SECRET)
+    assert later.look(later.sign_in().cookie()) == 200
+    assert both.events() == later.events() == []
+    # One that has just begun, and does not know the new secret, does not take its store back.
+    assert is_refused(start_pair(redis.url), token)
 
 
 # -- when things break ---------------------------------------------------------------------------
@@ -225,30 +288,30 @@ def test_a_connection_that_was_cut_is_made_again(redis, start_pair):
     assert pair.events() == []
 
 
-def test_an_engine_that_hangs_up_kills_no_cgi(tmp_path):
+def test_a_redis_that_hangs_up_kills_no_cgi(tmp_path):
     """Between two commands: the next one is written to a socket that nobody reads any more."""
-    env = write_settings(tmp_path, POSTERN_STATE="unix:%s" % (tmp_path / "engine"))
+    env = write_settings(tmp_path, POSTERN_STATE="unix:%s" % (tmp_path / "redis"))
     said = fcgi.parameters("POST", "/login", CONTENT_TYPE=fcgi.FORM, CONTENT_LENGTH="32")
-    with socket.socket(socket.AF_UNIX) as engine:
-        engine.bind(str(tmp_path / "engine"))
-        engine.listen()
+    with socket.socket(socket.AF_UNIX) as redis:
+        redis.bind(str(tmp_path / "redis"))
+        redis.listen()
         for _ in range(5):
             process = fcgi.run_cgi(env, said, subprocess.PIPE, programs=PLAIN)
             process.stdin.write(b"username=admin&password=password")
             process.stdin.close()
-            connection, _ = engine.accept()
+            connection, _ = redis.accept()
             with connection:
-                for reply in (b"*1\r\n$6\r\nmaster\r\n", b":0\r\n"):
+                for reply in (b"*1\r\n$6\r\nmaster\r\n", b"*2\r\n$-1\r\n$-1\r\n"):
                     connection.recv(65536)
                     connection.sendall(reply)
-            wait_until(lambda: process.poll() is not None or fcgi.readable(engine, 0))
-            if process.poll() is None:
-                engine.accept()[0].close()
+            while process.poll() is None:
+                if fcgi.readable(redis, 0.01):
+                    redis.accept()[0].close()
             assert process.wait(30) == 0
             assert process.stdout.read().startswith(b"Status: 503 ")
 
 
-def test_without_a_standard_error_the_log_is_not_sent_to_the_engine(redis, tmp_path):
+def test_without_a_standard_error_the_log_is_not_sent_to_redis(redis, tmp_path):
     env = write_settings(tmp_path, POSTERN_STATE=redis.url)
     said = fcgi.parameters("POST", "/login", CONTENT_TYPE=fcgi.FORM, CONTENT_LENGTH="29")
     done = subprocess.run(["sh", "-c", 'exec "$0" 2>&-', PLAIN / "login.fcgi"],
@@ -256,6 +319,54 @@ def test_without_a_standard_error_the_log_is_not_sent_to_the_engine(redis, tmp_p
                           input=b"username=admin&password=wrong")
     assert done.stdout.startswith(b"Status: 401 ") and redis.ask("DBSIZE") != "0"
     assert "ERR" not in redis.ask("INFO", "errorstats")
+
+
+@pytest.fixture
+def moving(start_redis, tmp_path):
+    """A master, its replica, and an address that leads to the first until it is moved."""
+    master, replica = (start_redis("--repl-diskless-sync-delay", "0") for _ in range(2))
+    address = tmp_path / "address"
+    address.symlink_to(master.socket)
+
+    def replicate(replica, master):
+        replica.ask("REPLICAOF", "127.0.0.1", master.port)
+        wait_until(lambda: "master_link_status:up" in replica.ask("INFO", "replication"))
+
+    def move():
+        """Fail over, without a word to who is connected."""
+        wait_until(lambda: replica.ask("GET", "postern:sessions:admin") ==
+                   master.ask("GET", "postern:sessions:admin"))
+        replica.ask("REPLICAOF", "NO", "ONE")
+        replicate(master, replica)
+        (tmp_path / "new").symlink_to(replica.socket)
+        (tmp_path / "new").rename(address)
+
+    replicate(replica, master)
+    return "unix:%s" % address, master, replica, move
+
+
+def test_a_master_that_became_a_replica_is_left_at_once(moving, start_pair):
+    """The connection to it is there, and it answers: READONLY."""
+    url, master, replica, move = moving
+    pair = start_pair(url)
+    token, ended = pair.sign_in().cookie(), pair.sign_in().cookie()
+    assert pair.look(token) == 200
+    move()
+    assert "slave" in master.ask("ROLE") and "master" in replica.ask("ROLE")
+    assert pair.sign_out(ended) == 200 and pair.sign_in().status == 200
+    assert pair.events() == []
+    other = start_pair(url)
+    assert other.look(ended) == 400 and other.look(token) == 200
+
+
+def test_what_is_not_the_master_is_not_asked(moving, start_pair):
+    url, _, replica, _ = moving
+    token = start_pair(url).sign_in().cookie()
+    pair = start_pair(replica.url)
+    assert pair.sign_in().status == pair.look(token) == pair.gate(token) == 503
+    assert pair.sign_out(token) == 503
+    assert pair.events() == [
+        'postern: event=state address=127.0.0.1:%d reason="it is not the master"' % replica.port] * 2
 
 
 def test_grace(redis, start_pair):
@@ -307,7 +418,7 @@ def everything(pair):
             pair.sign_out(other, everywhere="1"), pair.look(other))
 
 
-def test_six_commands_and_one_pattern_are_enough(redis, start_pair):
+def test_seven_commands_and_one_pattern_are_enough(redis, start_pair):
     pair = with_rights(redis, start_pair)
     assert everything(pair) == (200, 200, 400, 200, 200, 400)
     wrong = [pair.login.post("/login", {**FIELDS, "password": "x"}).status for _ in range(6)]
@@ -316,11 +427,12 @@ def test_six_commands_and_one_pattern_are_enough(redis, start_pair):
 
 
 @pytest.mark.parametrize("missing", COMMANDS)
-def test_each_of_the_six_is_needed(redis, start_pair, missing):
+def test_each_of_the_seven_is_needed(redis, start_pair, missing):
     pair = with_rights(redis, start_pair, [c for c in COMMANDS if c != missing])
-    assert everything(pair) != (200, 200, 400, 200, 200, 400)
-    # Of what a script does the engine says which script, but not what.
-    said = "executing the script" if missing in ("get", "set") else "'%s' command" % missing
+    # What a sign-in gives back it gives back with DEL, and does without.
+    assert (everything(pair) == (200, 200, 400, 200, 200, 400)) == (missing == "del")
+    # Of what a script does Redis says which script, but not what.
+    said = "executing the script" if missing in ("get", "set", "del") else "'%s' command" % missing
     assert said in pair.events()[0]
 
 
@@ -333,7 +445,7 @@ def test_keys_of_another_pattern_are_not_ours(redis, start_pair):
 
 @pytest.fixture
 def certificates(tmp_path):
-    """An authority, and certificates that it gave to two addresses; the folder."""
+    """An authority, and certificates that it gave to two addresses and a name; the folder."""
     def openssl(*words):
         subprocess.run(["openssl", *words], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
@@ -341,11 +453,11 @@ def certificates(tmp_path):
     for name in ("ca", "stranger"):
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key", "-out",
                 name + ".pem", "-subj", "/CN=" + name)
-    for address in ("127.0.0.1", "127.0.0.2"):
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", address + ".key", "-out",
-                "request", "-subj", "/CN=engine", "-addext", "subjectAltName=IP:" + address)
+    for host, kind in (("127.0.0.1", "IP"), ("127.0.0.2", "IP"), ("localhost", "DNS")):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", host + ".key", "-out", "request",
+                "-subj", "/CN=redis", "-addext", "subjectAltName=%s:%s" % (kind, host))
         openssl("x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key",
-                "-CAcreateserial", "-out", address + ".pem", "-copy_extensions", "copy")
+                "-CAcreateserial", "-out", host + ".pem", "-copy_extensions", "copy")
     return tmp_path
 
 
@@ -377,19 +489,17 @@ def test_tls_through_stunnel(start_redis, start_pair, certificates, authority, s
         stunnel.wait(30)
 
 
-@pytest.mark.parametrize("authority, certified, reason", [
-    ("ca.pem", "127.0.0.1", None), ("stranger.pem", "127.0.0.1", "certificate"),
-    ("ca.pem", "127.0.0.2", "IP address mismatch")])
-def test_tls_of_its_own(start_redis, start_pair, tmp_path, certificates, authority, certified, reason):
-    """Where hiredis has it; where it has not, stunnel is named."""
+@pytest.mark.parametrize("authority, certified, host, reason", [
+    ("ca.pem", "127.0.0.1", "127.0.0.1", None), ("ca.pem", "localhost", "localhost", None),
+    ("stranger.pem", "127.0.0.1", "127.0.0.1", "certificate"),
+    ("ca.pem", "127.0.0.2", "127.0.0.1", "IP address mismatch"),
+    ("ca.pem", "127.0.0.1", "localhost", "hostname mismatch")])
+def test_tls_of_its_own(start_redis, start_pair, certificates, authority, certified, host, reason):
+    """With programs whose hiredis has it."""
     port = free_port()
     redis = start_redis(*tls_options(certificates, port, certified), "--requirepass", PASSWORD)
-    url = "rediss://:%s@127.0.0.1:%d" % (ENCODED, port)
-    status, said = check(write_settings(tmp_path / "settings", POSTERN_STATE=url))
-    if status == 78:
-        assert "POSTERN_STATE is for TLS" in said and "run stunnel" in said
-        return
-    pair = start_pair(url, {"SSL_CERT_FILE": str(certificates / authority)})
+    url = "rediss://:%s@%s:%d" % (ENCODED, host, port)
+    pair = start_pair(url, {"SSL_CERT_FILE": str(certificates / authority)}, programs=WITH_TLS)
     assert pair.sign_in().status == (200 if reason is None else 503)
     assert reason is None or reason in "".join(pair.events())
     if reason is None:
@@ -403,12 +513,90 @@ def test_tls_of_its_own(start_redis, start_pair, tmp_path, certificates, authori
         assert pair.sign_in().status == 503 and time.monotonic() - begun < 1
 
 
+RECIPE = ROOT / "deploy/redis"
+
+
+def fill(text, *replacements):
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, str(new))
+    return text
+
+
+@pytest.fixture
+def two(tmp_path, certificates):
+    """A master, its replica and HAProxy, all by TLS, as deploy/redis says; URL, ports and a way to ask."""
+    SEEN.keep("a-password-of-redis")
+    readme, ports, running = (RECIPE / "README.md").read_text(), [free_port(), free_port()], []
+    users = (RECIPE / "users.acl").read_text() + "".join(
+        re.findall(r"(?m)^    (user (?:replica|sentinel) .*\n)", readme))
+    users = users.replace("HASH", hashlib.sha256(b"a-password-of-redis").hexdigest())
+    lines = re.search(r"(?m)(?:^    (?!replicaof).*\n)+(?=\nand one more on the second)", readme).group()
+    more = re.search(r"(?m)^    replicaof .*\n", readme).group()
+
+    def start(*command):
+        with open(tmp_path / "redis.log", "ab") as log:
+            running.append(subprocess.Popen(command, stdout=log, stderr=log))
+
+    for port, replicates in zip(ports, ("", fill(more, ("192.0.2.1 6380", "127.0.0.1 %d" % ports[0])))):
+        (folder := tmp_path / str(port)).mkdir()
+        (folder / "users.acl").write_text(users + "user tests on nopass ~* &* +@all\n")
+        (folder / "redis.conf").write_text(fill(
+            (RECIPE / "redis.conf").read_text(), ("bind 127.0.0.1 -::1\nport 6379\n", fill(
+                lines, ("192.0.2.1", "127.0.0.1"), ("6380", port), ("PASSWORD", "a-password-of-redis"),
+                ("/etc/redis/both.pem", certificates / "ca.pem"),
+                ("/etc/redis/postern", certificates / "127.0.0.1"))),
+            ("/etc/redis/users.acl", folder / "users.acl")) +
+            replicates + "dir %s\nrepl-diskless-sync-delay 0\n" % folder)
+        start("redis-server", folder / "redis.conf")
+    (tmp_path / "haproxy.cfg").write_text(fill(
+        (RECIPE / "haproxy.cfg").read_text(), ("127.0.0.1:6380", "127.0.0.1:%d" % (port := free_port())),
+        ("haproxy PASSWORD", "haproxy a-password-of-redis"), ("192.0.2.1:6380", "127.0.0.1:%d" % ports[0]),
+        ("192.0.2.2:6380", "127.0.0.1:%d" % ports[1]),
+        ("/etc/haproxy/postern.pem", certificates / "ca.pem")))
+    start("haproxy", "-db", "-f", tmp_path / "haproxy.cfg")
+
+    def ask(port, *words):
+        return subprocess.run(["redis-cli", "-p", str(port), "--tls", "--cacert", certificates / "ca.pem",
+                               "--user", "tests", *words], env={**os.environ, "REDISCLI_AUTH": "any"},
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+    try:
+        wait_until(lambda: "master_link_status:up" in ask(ports[1], "INFO", "replication"))
+        yield "redis://postern:a-password-of-redis@127.0.0.1:%d/0" % port, ports, ask
+    finally:
+        for process in running:
+            process.kill()
+            process.wait(30)
+
+
+def test_haproxy_leads_to_the_master_by_tls(two, start_pair):
+    url, (one, other), ask = two
+    pair = start_pair(url)
+    wait_until(lambda: (token := pair.sign_in().cookie()) and pair.look(token) == 200)
+    token, ended = pair.sign_in().cookie(), pair.sign_in().cookie()
+    assert pair.sign_out(ended) == 200 and pair.look(ended) == 400
+    wait_until(lambda: ask(other, "-n", "0", "GET", "postern:sessions:admin") ==
+               ask(one, "-n", "0", "GET", "postern:sessions:admin"))
+    # Two say that they are the master: neither is asked by a new connection.
+    assert "OK" in ask(other, "REPLICAOF", "NO", "ONE")
+    wait_until(lambda: ask(one, "CLIENT", "KILL", "USER", "postern") and pair.look(token) == 503)
+    new = start_pair(url)
+    assert pair.look(token) == new.look(token) == new.sign_in().status == 503
+    assert "OK" in ask(one, "REPLICAOF", "127.0.0.1", str(other))
+    wait_until(lambda: new.look(token) == 200)
+    wait_until(lambda: pair.look(token) == 200)
+    assert pair.look(ended) == new.look(ended) == 400
+    assert everything(new) == (200, 200, 400, 200, 200, 400)
+
+
 # -- settings ----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("url, words", [
-    ("redis://localhost", "names are not looked up"),
-    ("redis://redis.example:6379", "names are not looked up"),
-    ("redis://postern:hidden-word@redis.example", "names are not looked up"),
+    ("redis://192.0.2.1,192.0.2.2", "several addresses are no longer taken"),
+    ("redis://postern:hidden-word@192.0.2.1:6379,redis.example/1", "has a comma"),
+    ("redis://redis!example:6379", "neither a name such as"),
+    ("redis://postern:hidden-word@127.1", "nor an address such as"),
     ("redis://hidden-word@127.0.0.1", "has no password"),
     ("redis://postern:hidden@word-hidden@127.0.0.1", "write %40"),
     ("redis://postern:hidden/word-hidden@127.0.0.1", "write %2F"),
@@ -435,7 +623,7 @@ def test_seconds_of_grace(tmp_path, seconds, right):
     assert right or "POSTERN_STATE_GRACE is not a number of seconds from 0 to 99999999" in said
 
 
-def test_a_right_url_needs_no_engine(tmp_path):
+def test_a_right_url_needs_no_redis(tmp_path):
     """Whether one answers is not a setting: it may come later."""
     env = write_settings(tmp_path, POSTERN_STATE="redis://127.0.0.1:%d" % free_port())
     assert check(env) == (0, "")
@@ -455,9 +643,21 @@ def test_built_without_hiredis(tmp_path):
                               env={"POSTERN_ENV": str(env)}, capture_output=True, text=True)
         assert done.returncode == 78 and "built without" in done.stderr
         needs = subprocess.run(["ldd", tmp_path / "bin" / program], stdout=subprocess.PIPE, text=True)
-        assert "liblmdb" in needs.stdout and "hiredis" not in needs.stdout
+        assert "libjwt" in needs.stdout and "hiredis" not in needs.stdout
     needs = subprocess.run(["ldd", PLAIN / "login.fcgi"], stdout=subprocess.PIPE, text=True)
     assert "libhiredis" in needs.stdout
+
+
+def test_built_with_a_hiredis_without_tls(tmp_path):
+    """As in Debian 12: stunnel is named."""
+    built = make("BUILD=%s" % tmp_path, "BIN=%s/bin" % tmp_path, "TLS=0", "CFLAGS=-O1 -Werror", "-j2")
+    assert built.returncode == 0, built.stdout
+    env = write_settings(tmp_path / "settings", POSTERN_STATE="rediss://127.0.0.1")
+    for program in ("login.fcgi", "welcome.fcgi"):
+        done = subprocess.run([tmp_path / "bin" / program, "--check"], stdin=subprocess.DEVNULL,
+                              env={"POSTERN_ENV": str(env)}, capture_output=True, text=True)
+        assert done.returncode == 78
+        assert "POSTERN_STATE is for TLS" in done.stderr and "run stunnel" in done.stderr
 
 
 def test_a_folder_is_as_good_as_before(tmp_path):

@@ -1,10 +1,12 @@
 """Sessions: how they go on while they are used, and how they end."""
+import subprocess
 import time
 
 import pytest
 
 import fcgi
 from conftest import BROWSER, PLAIN, PROGRAM, cgi_site, cookie, hashed, wait_until, write_settings
+from redis import Redis
 
 HTML = {"HTTP_ACCEPT": "text/html"}
 
@@ -123,15 +125,104 @@ def test_signing_in_ends_the_session_that_came_with_it(site):
     assert site.get(site.welcome, cookie(new)).status == 200
 
 
-def test_deleting_what_was_ended_signs_everybody_out(make_site):
+def test_removing_the_record_of_a_user_signs_that_user_out(make_site):
     site = make_site()
     ended, other = site.sign_in().token, site.sign_in().token
+    grace = site.sign_in("grace-hopper", "pass&word=1+1%20é").token
     site.post(site.logout, headers=cookie(ended))
-    started = time.time()
-    wait_until(lambda: time.time() > started + 2)  # those of this second are dated ahead
-    (site.folder / "build/demo/state/ended").unlink()
-    assert [site.get(site.welcome, cookie(token)).status for token in (ended, other)] == [400, 400]
+    (site.folder / "build/demo/state/sessions/admin").unlink()
+    assert [site.get(site.welcome, cookie(token)).status for token in (ended, other, grace)] \
+        == [400, 400, 200]
     assert site.get(site.welcome, cookie(site.sign_in().token)).status == 200
+
+
+def test_a_user_has_so_many_sessions_of_each_kind(start, tmp_path):
+    """The oldest one is over when there is no room for another: but not one that is in use."""
+    env = write_settings(tmp_path, POSTERN_SESSIONS=3)
+    login, welcome = start(env), start(env, "welcome.fcgi")
+
+    def sign_in(**more):
+        reply = login.post("/login", {"username": "admin", "password": "password"}, **more)
+        assert reply.status == 200
+        return reply.cookie() or reply.text
+
+    cookies = [sign_in() for _ in range(3)]
+    bearers = [sign_in(HTTP_ACCEPT="application/jwt") for _ in range(3)]
+    assert all(good(welcome, token) for token in cookies + bearers)
+    cookies.append(sign_in())
+    assert [good(welcome, token) for token in cookies] == [False, True, True, True]
+    bearers += [sign_in(HTTP_ACCEPT="application/jwt") for _ in range(2)]
+    assert [good(welcome, token) for token in bearers] == [False, False, True, True, True]
+    assert [good(welcome, token) for token in cookies] == [False, True, True, True]
+
+
+def test_a_session_that_was_renewed_outlasts_those_that_were_not(start, faults, tmp_path):
+    env = write_settings(tmp_path, POSTERN_SESSIONS=3)
+    login, welcome = start(env), start(env, "welcome.fcgi")
+
+    def sign_in():
+        return login.post("/login", {"username": "admin", "password": "password"}).cookie()
+
+    renewed = sign_in()
+    faults.at(200)
+    renewed = welcome.fetch(HTTP_COOKIE="token=" + renewed).cookie()
+    assert renewed is not None
+    others = [sign_in() for _ in range(6)]
+    assert good(welcome, renewed)
+    assert [good(welcome, token) for token in others] == [False] * 4 + [True] * 2
+
+
+@pytest.fixture(params=["folder", "redis"])
+def kept(request, tmp_path):
+    """Settings, and what tells what a store keeps of sessions, by name."""
+    if request.param == "folder":
+        env = write_settings(tmp_path)
+        yield env, lambda: sorted(str(f.relative_to(tmp_path / "state"))
+                                  for f in (tmp_path / "state").rglob("*") if "locks" not in f.parts)
+        return
+    (folder := tmp_path / "redis").mkdir()
+    server = Redis(folder)
+    yield write_settings(tmp_path, POSTERN_STATE=server.unix), lambda: sorted(server.ask("keys", "*").split())
+    server.stop()
+
+
+def test_who_comes_and_goes_without_end_leaves_one_record(start, kept, tmp_path):
+    env, names = kept
+    cheap = subprocess.run(["mkpasswd", "-s", "-m", "bcrypt", "-R", "4"], input=b"right", check=True,
+                           stdout=subprocess.PIPE).stdout.decode()
+    (tmp_path / "users").write_text("".join(name + ":" + cheap for name in ("admin", "grace")))
+    login, welcome = start(env), start(env, "welcome.fcgi")
+
+    def sign_in(name, i):
+        reply = login.post("/login", {"username": name, "password": "right"},
+                           REMOTE_ADDR="198.51.100.%d" % (i % 250))
+        assert reply.status == 200
+        return reply.cookie()
+
+    grace = sign_in("grace", 0)
+    for i in range(2000):
+        token = sign_in("admin", i)
+        assert login.post("/logout", {}, "token=" + token).status == 200
+        if i == 250:
+            before = names()
+    assert names() == before and sum("sessions" in name and "admin" in name for name in before) == 1
+    assert not good(welcome, token) and good(welcome, grace)
+    assert good(welcome, sign_in("grace", 1)) and good(welcome, sign_in("admin", 1))
+    assert login.post("/logout", {}, "token=" + grace).status == 200 and not good(welcome, grace)
+
+
+def test_the_store_of_a_site_with_another_secret(start, tmp_path):
+    """Whoever has the wrong folder is told, and changes nothing in it."""
+    ours = write_settings(tmp_path / "ours")
+    token = start(ours).post("/login", {"username": "admin", "password": "password"}).cookie()
+    theirs = write_settings(tmp_path / "theirs", POSTERN_SECRET="e3b0c44298fc1c149afbf4c8996fb924",
+                            POSTERN_STATE=tmp_path / "ours/state")
+    said = dict(fcgi.parameters("POST", "/login", CONTENT_TYPE=fcgi.FORM, CONTENT_LENGTH="32"))
+    out, log = fcgi.run_cgi(theirs, said, subprocess.PIPE).communicate(
+        b"username=admin&password=password")
+    assert out.startswith(b"Status: 503") and b"Set-Cookie" not in out
+    assert b"the store is another site's, or the secret has changed: set POSTERN_SECRET_PREVIOUS, or remove the record site/site" in log
+    assert good(start(ours, "welcome.fcgi"), token)
 
 
 def test_without_a_state_the_pages_say_what_signing_out_does(make_site):
@@ -147,7 +238,8 @@ def test_without_a_state_the_pages_say_what_signing_out_does(make_site):
     assert site.get(site.welcome, cookie(token)).status == 200
     # It does not claim to have done what it cannot do.
     reply = site.post(site.logout, {"everywhere": "1"}, browser)
-    assert reply.status == 503 and "Set-Cookie" not in reply.headers
+    assert reply.status == 503 and "could not be recorded" in reply.text
+    assert "Max-Age=0" in str(reply.headers)
 
 
 def test_with_a_state_the_pages_have_both_buttons(site):
@@ -164,12 +256,20 @@ def test_while_the_state_is_not_to_be_had_nobody_is_in_or_out(make_site):
     assert site.get(site.welcome, cookie(token)).status == 200
     state = site.folder / "build/demo/state"
     state.rename(state.with_name("moved"))
+    browser = {**BROWSER, "Cookie": "token=" + token}
     for reply in (site.get(site.welcome, cookie(token)), site.sign_in(),
-                  site.post(site.logout, headers=cookie(token)),
-                  site.get(site.welcome, {**BROWSER, "Cookie": "token=" + token})):
+                  site.get(site.welcome, browser)):
         assert reply.status == 503 and "Set-Cookie" not in reply.headers
         assert reply.headers["Cache-Control"] == "no-store"
-    assert "event=state file=ended reason=\"No such file or directory\"" in site.log.read_text()
+    # Who signs out is out in this browser at least, and is told that it is no more than that.
+    for fields in ({}, {"everywhere": "1"}):
+        reply = site.post(site.logout, fields, cookie(token))
+        assert (reply.status, reply.text) == (503, '{"message":"Logout could not be recorded"}')
+        assert "Max-Age=0" in str(reply.headers)
+        page = site.post(site.logout, fields, browser)
+        assert page.status == 503 and "Signed out in this browser only" in page.text
+    assert "event=state file=sessions/admin reason=\"No such file or directory\"" \
+        in site.log.read_text()
     state.with_name("moved").rename(state)
     # A process that starts in such a moment takes its settings for wrong, for a second.
     wait_until(lambda: site.get(site.welcome, cookie(token)).status == 200)
@@ -207,6 +307,7 @@ def test_who_goes_away_for_the_life_of_a_token_is_out(start, faults, tmp_path):
     assert not good(welcome, token)
 
 
+@pytest.mark.slow
 def test_a_session_in_real_time(make_site):
     """Short settings and no trick: nothing interrupts it, then it ends."""
     site = make_site(POSTERN_TOKEN_TTL=4, POSTERN_SESSION_TTL=8)

@@ -66,6 +66,12 @@ WRONG = [
     ("POSTERN_STATE", "/nowhere", "POSTERN_STATE: /nowhere: No such file"),
     ("POSTERN_STATE", "/etc/passwd", "not a folder"),
     ("POSTERN_STATE", "/tmp", "open to others: chmod 700"),
+    ("POSTERN_STATE", "None", "POSTERN_STATE is not an absolute path, nor like redis://192.0.2.1, nor none"),
+    ("POSTERN_STATE", "127.0.0.1:6379", "POSTERN_STATE is not an absolute path"),
+    ("POSTERN_STATE", "redis:127.0.0.1", "POSTERN_STATE"),
+    ("POSTERN_SESSIONS", "0", "POSTERN_SESSIONS is not a number from 1 to 1000"),
+    ("POSTERN_SESSIONS", "1001", "POSTERN_SESSIONS"),
+    ("POSTERN_SESSIONS", "ten", "POSTERN_SESSIONS"),
     ("POSTERN_TOKEN_TTL", "5m", "POSTERN_TOKEN_TTL"),
     ("POSTERN_TOKEN_TTL", "0", "POSTERN_TOKEN_TTL"),
     ("POSTERN_TOKEN_TTL", "-5", "POSTERN_TOKEN_TTL"),
@@ -348,6 +354,7 @@ def test_what_the_log_says(make_site):
     lines = [re.sub(r" ip=127(\.\d+){3}( |$)", r" ip=127.0.0.1\2", line.partition("postern: ")[2])
              for line in site.log.read_text().splitlines() if "postern: " in line]
     assert lines == [
+        'event=state reason="the store is new: sessions that began before are over"',
         'event=login_ok user="admin" ip=127.0.0.1',
         'event=login_failed user="admin" ip=127.0.0.1 reason=password',
         'event=login_failed user=? ip=127.0.0.1 reason=user',

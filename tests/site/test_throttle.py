@@ -121,6 +121,7 @@ def test_the_clock_goes_back_and_forth(login, faults):
     assert statuses(login, 6) == [401] * 5 + [429]
 
 
+@pytest.mark.slow
 def test_ten_thousand_guesses_do_not_hold_up_the_owner(login, faults):
     """From 1,000 addresses, the owner's among them; a browser that signed in before is let in."""
     here = "127.1.0.1"
@@ -266,6 +267,7 @@ def test_plain_cgi_shares_the_count(make_site):
     assert site.get(site.welcome, cookie(site.sign_in().token)).status == 200
 
 
+@pytest.mark.slow
 def test_many_names_that_do_not_exist(login, faults, tmp_path):
     """They fill the state no further than its bound, and keep nobody out."""
     def guess(i):
