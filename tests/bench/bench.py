@@ -3,6 +3,7 @@
 
 BENCH_SECONDS (1) is how long one measurement of load takes, BENCH_ROUNDS (20) how often all of them
 are repeated, and BENCH_REQUESTS (1000000) what a worker answers between two looks at its memory.
+BEFORE is a folder with the version before, built: it takes part, too.
 
 Many short measurements tell more than few long ones: which process runs on which core is decided
 anew at the start of each, and moves it by more than what is to be seen.
@@ -24,7 +25,7 @@ import alone  # noqa: E402
 import report  # noqa: E402
 from direct import Process  # noqa: E402
 from served import Served  # noqa: E402
-from tokens import MANY, Mint  # noqa: E402
+from tokens import BEFORE, MANY, Mint  # noqa: E402
 
 class Bench:
     """What the steps of a run share."""
@@ -35,11 +36,13 @@ class Bench:
 
     def __init__(self, place):
         self.place, self.results, self.began = place, report.Results(), time.monotonic()
+        self.alone = Mint(self.folder("alone"))  # its store knows one user
+        self.before = Mint(self.folder("before"), BEFORE / "cgi-bin") if BEFORE else None
         self.mint = Mint(self.folder("mint"))
         self.mint.cookies(MANY)
         self.tokens = place / "tokens"
         self.tokens.write_text(self.mint.many.read_text().replace("token=", ""))
-        self.crowded = None  # a state with a hundred thousand ended sessions
+        self.crowded = None  # a store of `alone` with the records of 100,000 users
 
     def folder(self, name):
         (self.place / name).mkdir()
@@ -65,7 +68,7 @@ class Bench:
 
 def run(bench, served):
     for what in (alone.parts, alone.whole_requests, alone.plain_cgis, alone.memory, alone.users,
-                 alone.states):
+                 alone.stores, alone.flooded):
         bench.step(what.__name__.replace("_", " "), what, bench)
     for what in (served.begin, served.rounds, served.hot, served.cold, served.facts,
                  served.bounds, served.memory, served.connections, served.workers):

@@ -9,11 +9,10 @@ import socket
 import subprocess
 import time
 
-from conftest import ROOT, SECRET, connects, free_port, hashed, wait_until
-from tokens import NAME, PASSWORD, copy_state, settings
+from conftest import SECRET, connects, free_port, hashed, wait_until
+from tokens import NAME, PASSWORD, copy_store, settings
 
 HERE = pathlib.Path(__file__).resolve().parent
-BUILT = ROOT / "build/plain/tests/bench"
 MODULES = "/usr/lib/apache2/modules"
 ROOT_USER = os.geteuid() == 0
 OWNER = pwd.getpwnam("www-data") if ROOT_USER else pwd.getpwuid(os.geteuid())
@@ -132,12 +131,12 @@ class Server:
 class Program(Server):
     """A server that asks a FastCGI program: welcome.fcgi, or another in the same place."""
 
-    def __init__(self, place, name, program, mint, state=None, workers=2):
+    def __init__(self, place, name, program, mint, store=None, workers=2):
         super().__init__(place, name)
         self.count = workers
         shutil.copy(program, self.folder / "welcome.fcgi")
         self.env = settings(self.folder / "settings", **mint.settings)
-        copy_state(state or mint.state, self.folder / "settings/state")
+        copy_store(store or mint.store, self.folder / "settings/state")
 
 
 class Lighttpd(Program):
@@ -173,17 +172,11 @@ class ApacheFcgid(Program):
 
 
 class Redis(Server):
-    """Where a state may be kept."""
+    """Where a store may be."""
 
     def run(self):
         self.spawn(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                     "--unixsocket", self.folder / "socket", "--unixsocketperm", "777"], True)
-
-    def start(self):
-        """As if it were an hour old: who began before it did is signed out."""
-        super().start()
-        subprocess.run(["redis-cli", "-p", str(self.port), "SET", "postern:all",
-                        str(int(time.time()) - 3600)], stdout=subprocess.DEVNULL, check=True)
 
 
 class Php(Server):

@@ -8,11 +8,13 @@ import subprocess
 
 import fcgi
 from conftest import PLAIN, SECRET
-from contestants import BUILT, pss
+from contestants import pss
+from tokens import BEFORE, BUILT
 
 EMPTY, AT_ONCE = BUILT / "apps/empty", BUILT / "apps/empty_at_once"
 DECODE = BUILT / "apps/decode"
 WELCOME, LOGIN = PLAIN / "welcome.fcgi", PLAIN / "login.fcgi"
+WELCOME_BEFORE, LOGIN_BEFORE = (BEFORE and BEFORE / "cgi-bin" / p.name for p in (WELCOME, LOGIN))
 
 
 def said(cookie, gate):
@@ -93,7 +95,7 @@ def figures(driver):
 
 def memory(folder, env, mint, count):
     """PSS of two workers in KiB, after 10,000 requests and after `count` more."""
-    cookies = ["token=" + mint.token() for _ in range(3000)] + ["token=" + mint.good] * 3000
+    cookies = ["token=" + mint.token_of(i) for i in range(3000)] + ["token=" + mint.good] * 3000
     requests = [bytes_of(c, gate=i % 2 == 1) for i, c in enumerate(cookies)]
     workers = [Process(folder / name, env, WELCOME) for name in ("one", "two")]
     seen = []

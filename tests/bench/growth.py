@@ -1,18 +1,13 @@
-"""What grows with a site: its user file, its ended sessions, the tries that are counted."""
+"""What grows with a site: its user file, the records and the attempts in its store."""
 import os
-import pathlib
 import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 
 from conftest import SECRET, hashed
-from contestants import BUILT
-from direct import LOGIN, WELCOME, Process, bytes_of, figures
-from tokens import NAME, PASSWORD, copy_state, settings
-
-TRIES_MAX = 65536
+from direct import WELCOME, Process, bytes_of, figures
+from tokens import BUILT, NAME, PASSWORD, settings
 
 
 def user_file(path, lines):
@@ -38,34 +33,30 @@ def users(folder, tokens, lines):
     return found
 
 
-def fill(folder, state, ended, tries):
-    """Copy a state to `folder`, end so many sessions in it, and count so many tries."""
-    # In memory, as each session is on the disk before the next one is ended.
-    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    with tempfile.TemporaryDirectory(dir=memory, prefix="postern-bench-") as name:
-        work = pathlib.Path(name)
-        copy_state(state, work)
-        subprocess.run([BUILT / "fill", work, str(ended)], check=True)
-        if tries:
-            subprocess.run([BUILT / "flood", work, str(tries)], check=True,
-                           stdout=subprocess.DEVNULL)
-        copy_state(work, folder)
-
-
-def state_costs(folder, state, mint, seconds):
-    """With this state: microseconds of a gate's request, milliseconds of a sign-in."""
-    env = settings(folder)
-    copy_state(state, folder / "state")
-    worker = Process(folder / "gate", env, WELCOME)
+def gate_cost(folder, store, mint, seconds):
+    """With this store: microseconds of a gate's request."""
+    worker = Process(folder / "gate", settings(folder, POSTERN_STATE=store), WELCOME)
     gate = figures(worker.drive([bytes_of("token=" + mint.good, gate=True)], 3000 * seconds))[0]
     worker.stop()
-    worker, times = Process(folder / "login", env, LOGIN), []
-    for i in range(40 * seconds):
-        began = time.perf_counter()
-        reply = worker.post("/login", {"username": NAME, "password": PASSWORD},
-                            REMOTE_ADDR="198.51.100.%d" % (i % 250))
-        times.append((time.perf_counter() - began) * 1000)
-        assert reply.status == 200, reply.status
-    worker.stop()
     shutil.rmtree(folder)
-    return gate, statistics.median(times)
+    return gate
+
+
+def sign_in_costs(folder, stores, count):
+    """Milliseconds of a sign-in with each of these, pairs of a program and a store: the medians of
+    `count` that take turns."""
+    folder.mkdir()
+    workers = [Process(folder / ("login%d" % i), settings(folder / str(i), POSTERN_STATE=store),
+                       program) for i, (program, store) in enumerate(stores)]
+    times = [[] for _ in stores]
+    for i in range(count):
+        for worker, taken in zip(workers, times):
+            began = time.perf_counter()
+            reply = worker.post("/login", {"username": NAME, "password": PASSWORD},
+                                REMOTE_ADDR="198.51.100.%d" % (i % 250))
+            taken.append((time.perf_counter() - began) * 1000)
+            assert reply.status == 200, reply.status
+    for worker in workers:
+        worker.stop()
+    shutil.rmtree(folder)
+    return [statistics.median(taken) for taken in times]

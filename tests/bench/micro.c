@@ -5,8 +5,9 @@
  *	micro FOLDER TOKENS SECRET USERS NAME PART		of one part
  *	micro FOLDER TOKENS SECRET USERS NAME PART COUNT	do it so often, and print nothing
  *
- * FOLDER is an empty one, for the state. TOKENS is a file with a good token a line, each another
- * one; there must be more of them than a worker remembers. USERS is a user file with NAME in it.
+ * FOLDER is a store that lists their sessions. TOKENS is a file with a good token a line, each
+ * another one; there must be more of them than a worker remembers. USERS is a user file with NAME
+ * in it.
  */
 #include <jwt.h>
 #include <openssl/hmac.h>
@@ -17,14 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auth/password.h"
+#include "auth/session_list.h"
 #include "auth/throttle.h"
 #include "auth/token.h"
 #include "auth/users.h"
-#include "auth/verified.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "store/state.h"
+#include "store/store.h"
 #include "web/cookie.h"
 
 enum { TOKENS_MAX = 20000, BATCHES = 21, BATCH_NANOSECONDS = 10000000 };
@@ -32,12 +32,14 @@ enum { TOKENS_MAX = 20000, BATCHES = 21, BATCH_NANOSECONDS = 10000000 };
 struct bench {
 	char *tokens[TOKENS_MAX];
 	size_t token_count;
-	const char *secret, *users_path, *name;
-	struct token_key key;
+	struct config config; /* no more of it than the parts ask for */
+	struct token_keys keys;
 	struct token_rules rules;
-	struct verified *verified;
-	struct state *state;
+	struct store *store;
+	char *record; /* room for a list of sessions */
+	struct token token;
 	struct users users;
+	const char *name; /* that stands in the user file */
 	struct log log;
 	char header[2048];
 	long done; /* how often this part has been done */
@@ -58,27 +60,22 @@ next_token(struct bench *b)
 
 /* -- the parts --------------------------------------------------------------------------- */
 
-/* A token that no request had before, as lib/auth/session does it. */
+/* A token that no request had before. */
 static bool
 cold(struct bench *b)
 {
-	struct token token;
 	const char *why;
 
-	if (verified_find(&token, b->verified, next_token(b), &b->rules) ||
-	    !token_verify(&token, next_token(b), &b->key, 1, &b->rules, &why))
-		return false;
-	verified_keep(b->verified, next_token(b), &token);
-	return true;
+	return token_verify(&b->token, next_token(b), &b->keys, &b->rules, &why);
 }
 
 /* The same token as the request before. */
 static bool
 hot(struct bench *b)
 {
-	struct token token;
+	const char *why;
 
-	return verified_find(&token, b->verified, b->tokens[0], &b->rules);
+	return token_verify(&b->token, b->tokens[0], &b->keys, &b->rules, &why);
 }
 
 static bool
@@ -86,8 +83,8 @@ decode(struct bench *b)
 {
 	jwt_t *jwt = NULL;
 
-	if (jwt_decode(&jwt, next_token(b), (const unsigned char *)b->secret,
-		(int)strlen(b->secret)) != 0)
+	if (jwt_decode(&jwt, next_token(b), (const unsigned char *)b->config.secret,
+		(int)strlen(b->config.secret)) != 0)
 		return false;
 	jwt_free(jwt);
 	return true;
@@ -100,55 +97,61 @@ hmac(struct bench *b)
 	unsigned char mac[EVP_MAX_MD_SIZE];
 	unsigned int length = 0;
 
-	return HMAC(EVP_sha256(), b->secret, (int)strlen(b->secret), (const unsigned char *)text,
-		   (size_t)(strrchr(text, '.') - text), mac, &length) != NULL;
+	return HMAC(EVP_sha256(), b->config.secret, (int)strlen(b->config.secret),
+		   (const unsigned char *)text, (size_t)(strrchr(text, '.') - text), mac,
+		   &length) != NULL;
 }
 
 static bool
 cookie(struct bench *b)
 {
-	char value[COOKIE_VALUE_SIZE];
+	struct text_span value;
 	const char *at = b->header;
 	int found = 0;
 
-	while (cookie_next(&at, "token", value))
+	while (cookie_next(&value, &at, "token"))
 		found++;
 	return found == 1;
 }
 
-/* Count a try of a name, from an address, that nobody tried before. */
+/* Count an attempt with a name, from an address, that came with none before. */
 static bool
 throttle(struct bench *b)
 {
-	static const unsigned char key[SECRET_DIGEST_BYTES] = "micro";
-	struct throttle throttle;
+	static const struct account unknown;
 	char name[32], address[32];
+	struct throttle attempt = { .name = name, .account = &unknown, .address = address };
 	long wait;
 
-	snprintf(name, sizeof(name), "user%ld", b->done);
+	snprintf(name, sizeof(name), "bogus%ld", b->done);
 	snprintf(address, sizeof(address), "10.%ld.%ld.%ld", b->done / 65536 % 256,
 	    b->done / 256 % 256, b->done % 256);
-	return throttle_begin(&throttle, key, name, address, NULL) &&
-	    state_count(b->state, throttle.buckets, throttle.count, time(NULL), &wait, &b->log);
+	return throttle_count(&attempt, b->store, &b->config, time(NULL), &wait, &b->log) !=
+	    THROTTLE_FAULT;
 }
 
-/* Has the session been ended? */
+/* Does the store list the session of the first token? */
 static bool
-ended(struct bench *b)
+listed(struct bench *b)
 {
-	return state_session(b->state, "0123456789abcdef0123456789abcdef", b->name, time(NULL),
-		   time(NULL), &b->log) == STATE_OPEN;
+	const struct store_key key = { "sessions", b->token.user };
+	struct store_value list = { .text = b->record };
+	struct list_entry entry;
+
+	return store_get(b->store, &key, &list, 1, time(NULL), &b->log) &&
+	    list_find(&entry, list.text, b->token.sid);
 }
 
 /* Find a name where the user file is the one read before. */
 static bool
 find(struct bench *b)
 {
-	static const unsigned char key[SECRET_DIGEST_BYTES] = "micro";
-	const char *hash;
+	struct account account;
 
-	return users_read(&b->users, b->users_path, time(NULL), &b->log) &&
-	    users_find(&b->users, b->name, key, &hash);
+	if (!users_read(&b->users, &b->config, time(NULL), &b->log))
+		return false;
+	users_find(&account, &b->users, b->name, &b->config);
+	return account.known;
 }
 
 /* The same where the file has changed. */
@@ -163,11 +166,10 @@ read_and_find(struct bench *b)
 static bool
 password(struct bench *b)
 {
-	static const unsigned char key[SECRET_DIGEST_BYTES] = "micro";
-	const char *hash;
+	struct account account;
 
-	return users_find(&b->users, b->name, key, &hash) &&
-	    password_check("wrong", hash) == PASSWORD_WRONG;
+	users_find(&account, &b->users, b->name, &b->config);
+	return users_check(&account, "wrong") == PASSWORD_WRONG;
 }
 
 /* A system call that does next to nothing: what the way there and back takes. */
@@ -184,12 +186,12 @@ static const struct part {
 	bool (*before)(struct bench *); /* once, or NULL */
 } parts[] = {
 	{ "cold", cold, NULL },
-	{ "hot", hot, cold },
+	{ "hot", hot, hot },
 	{ "decode", decode, NULL },
 	{ "hmac", hmac, NULL },
 	{ "cookie", cookie, NULL },
 	{ "throttle", throttle, NULL },
-	{ "ended", ended, NULL },
+	{ "listed", listed, hot },
 	{ "find", find, NULL },
 	{ "read", read_and_find, NULL },
 	{ "password", password, find },
@@ -210,9 +212,11 @@ repeat(struct bench *b, const struct part *part, long count)
 static void
 begin(struct bench *b, const struct part *part)
 {
-	verified_free(b->verified);
-	if ((b->verified = verified_new(511)) == NULL)
+	token_keys_forget(&b->keys);
+	b->keys.count = 1;
+	if (!token_key_of_secret(&b->keys.keys[0], b->config.secret))
 		fail("memory");
+	token_keys_remember(&b->keys);
 	b->done = 0;
 	if (part->before != NULL && !part->before(b))
 		fail(part->name);
@@ -291,6 +295,24 @@ read_tokens(struct bench *b, const char *path)
 	    b->tokens[0]);
 }
 
+static void
+open_all(struct bench *b, char **argv)
+{
+	const char *wrong;
+
+	b->log = log_stderr();
+	b->store = store_open(argv[1], "postern", &wrong);
+	b->record = malloc(STORE_VALUE_SIZE);
+	if (b->store == NULL || b->record == NULL)
+		fail("memory");
+	read_tokens(b, argv[2]);
+	if (!text_copy(b->config.secret, sizeof(b->config.secret), argv[3]) ||
+	    !text_copy(b->config.users, sizeof(b->config.users), argv[4]))
+		fail("an argument is too long");
+	b->name = argv[5];
+	b->rules = (struct token_rules){ "postern", time(NULL), 28800 };
+}
+
 int
 main(int argc, char **argv)
 {
@@ -298,15 +320,7 @@ main(int argc, char **argv)
 
 	if (argc < 6 || argc > 8 || !secret_begin())
 		fail("see its first comment");
-	b.log = log_stderr();
-	b.state = state_new(argv[1], "postern", 0);
-	read_tokens(&b, argv[2]);
-	b.secret = argv[3];
-	b.users_path = argv[4];
-	b.name = argv[5];
-	b.rules = (struct token_rules){ "postern", time(NULL), 28800 };
-	if (b.state == NULL || !token_key_of_secret(&b.key, b.secret))
-		fail("memory");
+	open_all(&b, argv);
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		if (argc > 6 && strcmp(argv[6], parts[i].name) != 0)
 			continue;
@@ -318,7 +332,7 @@ main(int argc, char **argv)
 		}
 	}
 	users_forget(&b.users);
-	verified_free(b.verified);
-	state_free(b.state);
+	token_keys_forget(&b.keys);
+	store_close(b.store);
 	return EXIT_SUCCESS;
 }

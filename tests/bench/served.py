@@ -14,11 +14,11 @@ from tokens import KEYS, MANY, Mint, key_file
 PAGE, GATE = "/welcome", "/private/file.txt"
 EMPTIES = EMPTY, AGAIN, AT_ONCE = "empty", "empty, again", "empty, closing at once"
 DECODE = "jwt_decode() alone"
-OURS, CROWDED = "ours", "ours, crowded"
+OURS, CROWDED, BEFORE = "ours", "ours, crowded", "version before"
 REDIS, SOCKET = "ours, Redis", "ours, Redis on a socket"
 FOUR, REDIS_FOUR = "ours, four workers", "ours, Redis, four workers"
 PROGRAMS = {EMPTY: direct.EMPTY, AGAIN: direct.EMPTY, AT_ONCE: direct.AT_ONCE,
-            DECODE: direct.DECODE}
+            DECODE: direct.DECODE, BEFORE: direct.WELCOME_BEFORE}
 
 HOT = """%d connections, two workers where nothing else is said; medians of all rounds.
 
@@ -29,16 +29,16 @@ HOT = """%d connections, two workers where nothing else is said; medians of all 
 - *Closing at once*: libfcgi, and so the empty program, waits after each reply until the server has
   closed the connection, as a reply can be lost where something is left unread. This one never
   waits. Ours waits only where it has not read all: as a gate under nginx, say.
-- *Crowded*: with 100,000 ended sessions and a full table of tries.
-- *Redis*: the state is on a redis-server on 127.0.0.1, or on a socket of this machine; it is
+- *Crowded*: with the records of 100,000 users and a full table of attempts.
+- *Redis*: the store is on a redis-server on 127.0.0.1, or on a socket of this machine; it is
   asked in every request. *ES256*, *RS256*: with a key file, of P-256 or 2,048 bits of RSA.
 - Latency at half of these requests/s.
 - CPU: user and system time of the FastCGI program, a request. mod_fcgid has more processes
   than there are connections."""
 
 
-COLD = """{:,} tokens in turn, of which a worker keeps 1,024. *jwt_decode() alone* is the empty
-program that finds the cookie, decodes it and looks at "alg" and "exp"."""
+COLD = """{:,} tokens in turn, each of another user, of which a worker keeps 512. *jwt_decode() alone* is
+the empty program that finds the cookie, decodes it and looks at "alg" and "exp"."""
 
 
 HOT_BOUND = """A hot token, {kind}: an empty request takes {whole:.1f} µs of {cores} cores, load and
@@ -48,8 +48,8 @@ connection. One that closes it at once reaches {at_once:.3f} of it, and ours {of
 second empty program reaches {again:.3f} of the first."""
 
 HOT_PARTS = """Without a web server, again and again in one process, the check of a hot token takes
-{hot us:.2f} µs and the question whether its session was ended {ended us:.2f} µs; a system call that does
-next to nothing takes {call us:.2f} µs. The empty program itself reaches {empty openidc:.2f} times
+{hot us:.2f} µs and the question whether its session is listed {listed us:.2f} µs; a system call that
+does next to nothing takes {call us:.2f} µs. The empty program itself reaches {empty openidc:.2f} times
 mod_auth_openidc, {empty php:.2f} times PHP-FPM and {empty express:.1f} times Express."""
 
 BOUND = """A cold token, {kind}: an empty request takes {whole:.1f} µs of {cores} cores, load and
@@ -62,9 +62,9 @@ Of a whole page callgrind counts {page, empty:.0f} instructions, with jwt_decode
 {page, jwt_decode() alone:.0f}, of ours with a cold token {page, ours, cold token:.0f}."""
 
 
-REDIS_PARTS = """The gate with the state on Redis, {load} token: a request takes {redis:.1f} µs of
-{cores} cores, load and servers and all, and {lmdb:.1f} µs with the state in a folder. Of the
-{more:.1f} µs more, redis-server spends {engine:.1f} µs of CPU time, welcome.fcgi {worker:.1f} µs, and
+REDIS_PARTS = """The gate with the store on Redis, {load} token: a request takes {redis:.1f} µs of
+{cores} cores, load and servers and all, and {folder:.1f} µs with the store in a folder. Of the
+{more:.1f} µs more, redis-server spends {server:.1f} µs of CPU time, welcome.fcgi {worker:.1f} µs, and
 in {idle:.1f} µs a core had nothing to do, as a worker waits for its answer before it does anything
 else."""
 
@@ -75,9 +75,9 @@ class Served:
         self.servers = []
         self.contestants = {}  # by where they are and their name
         # By the same and the load, seconds a request of each round: of the FastCGI programs'
-        # CPU time, of the engine's, and of cores that had nothing to do.
-        self.costs = {"worker": {}, "engine": {}, "idle": {}}
-        self.mints = {}        # by name, of those whose tokens or whose state are others
+        # CPU time, of redis-server's, and of cores that had nothing to do.
+        self.costs = {"worker": {}, "redis": {}, "idle": {}}
+        self.mints = {}        # by name, of those whose tokens or whose store are others
 
     def stop(self):
         for server in self.servers:
@@ -87,13 +87,13 @@ class Served:
     # -- who takes part ----------------------------------------------------------------------
 
     def make_mints(self):
-        """Start the engine; tokens of each kind."""
-        self.engine = Redis(self.bench.place, "redis")
-        self.servers.append(self.engine)
-        self.engine.start()
-        self.add_mint(REDIS, POSTERN_STATE="redis://127.0.0.1:%d" % self.engine.port)
+        """Start Redis; tokens of each kind."""
+        self.redis = Redis(self.bench.place, "redis")
+        self.servers.append(self.redis)
+        self.redis.start()
+        self.add_mint(REDIS, POSTERN_STATE="redis://127.0.0.1:%d" % self.redis.port)
         self.mints[REDIS_FOUR] = self.mints[REDIS]
-        self.add_mint(SOCKET, POSTERN_STATE="unix:%s" % (self.engine.folder / "socket"))
+        self.add_mint(SOCKET, POSTERN_STATE="unix:%s" % (self.redis.folder / "socket"))
         for algorithm in KEYS:
             folder = self.bench.folder(algorithm)
             self.add_mint("ours, " + algorithm, POSTERN_KEY_FILE=key_file(folder, algorithm))
@@ -104,12 +104,13 @@ class Served:
         self.mints[name].cookies(MANY)
 
     def begin(self):
-        self.bench.step("tokens for other keys and another state", self.make_mints)
+        self.bench.step("tokens for other keys and another store", self.make_mints)
         place, mint = self.bench.place, self.bench.mint
         for where, kind in (("lighttpd", Lighttpd), ("nginx", Nginx),
                             ("Apache mod_fcgid", ApacheFcgid)):
-            for name in ((*EMPTIES, DECODE, OURS, CROWDED, FOUR, *self.mints) if kind is Lighttpd
-                         else (EMPTY, OURS)):
+            before = (BEFORE,) if self.bench.before else ()
+            for name in ((*EMPTIES, DECODE, OURS, *before, CROWDED, FOUR, *self.mints)
+                         if kind is Lighttpd else (EMPTY, OURS)):
                 self.bench.step("%s: %s" % (where, name), self.enter_program, kind, where, name)
         for name, make, kind, group, path in (
                 ("PHP-FPM", lambda: Php(place, "php"), Contestant, "page", "/welcome.php"),
@@ -121,12 +122,13 @@ class Served:
             self.bench.step(name, self.enter_other, make, kind, "lighttpd " + group, name, path)
 
     def enter_program(self, kind, where, name):
-        mint = self.mints.get(name, self.bench.mint)
-        state = self.bench.crowded if name == CROWDED else mint.state
-        assert state, "there is no such state"
+        others = {**self.mints, CROWDED: self.bench.alone, BEFORE: self.bench.before}
+        mint = others.get(name, self.bench.mint)
+        store = self.bench.crowded if name == CROWDED else mint.store
+        assert store, "there is no such store"
         folder = re.sub(r"\W+", "-", "%s-%s" % (kind.__name__.lower(), name))
         server = kind(self.bench.place, folder, PROGRAMS.get(name, direct.WELCOME), mint,
-                      state, workers=4 if name in (FOUR, REDIS_FOUR) else 2)
+                      store, workers=4 if name in (FOUR, REDIS_FOUR) else 2)
         make = Empty if name in EMPTIES else Contestant
         self.enter(server, [make("%s %s" % (where, what), name, server, path, mint)
                             for what, path in (("page", PAGE), ("gate", GATE))
@@ -183,7 +185,7 @@ class Served:
     def spent(self, server):
         """Seconds that each of the costs has come to."""
         return {"worker": sum(server.spent()["welcome.fcgi"]),
-                "engine": sum(self.engine.spent()["redis-server"]),
+                "redis": sum(self.redis.spent()["redis-server"]),
                 "idle": int(pathlib.Path("/proc/stat").read_text().split()[4]) /
                 os.sysconf("SC_CLK_TCK")}
 
@@ -247,7 +249,8 @@ class Served:
         for kind in ("page", "gate"):
             facts["hot " + kind] = ratio(kind, OURS, EMPTY)
             facts["cold " + kind] = ratio(kind, OURS, EMPTY, "cold")
-            facts["ended " + kind] = ratio(kind, CROWDED, EMPTY)
+            facts["crowded " + kind] = ratio(kind, CROWDED, EMPTY)
+            facts["before " + kind] = ratio(kind, OURS, BEFORE)
         facts["express"] = ratio("page", OURS, "Express")
         facts["php"] = ratio("page", OURS, "PHP-FPM")
         facts["openidc"] = ratio("gate", OURS, "mod_auth_openidc")
@@ -292,13 +295,13 @@ class Served:
             of=self.results.compared(ours, decode)[0])
 
     def redis_parts(self, kind):
-        """What a request spends more when it asks an engine."""
-        lmdb, redis = (("lighttpd gate", name, kind) for name in (OURS, REDIS))
-        whole = [self.whole(key) for key in (lmdb, redis)]
+        """What a request spends more when it asks Redis."""
+        folder, redis = (("lighttpd gate", name, kind) for name in (OURS, REDIS))
+        whole = [self.whole(key) for key in (folder, redis)]
         return REDIS_PARTS.format(
-            load=kind, cores=os.cpu_count(), lmdb=whole[0], redis=whole[1],
-            more=whole[1] - whole[0], engine=self.microseconds(redis, "engine"),
-            worker=self.more(redis, lmdb), idle=self.more(redis, lmdb, "idle"))
+            load=kind, cores=os.cpu_count(), folder=whole[0], redis=whole[1],
+            more=whole[1] - whole[0], server=self.microseconds(redis, "redis"),
+            worker=self.more(redis, folder), idle=self.more(redis, folder, "idle"))
 
     # -- what else ---------------------------------------------------------------------------
 
@@ -315,7 +318,7 @@ class Served:
                 under = self.where((group, name)) == group
                 table.add(("%s: " % group.rpartition(" ")[0] if under else "") + name,
                           "%.1f" % (one.server.pss() * 1024 / 1e6))
-        table.add("redis-server", "%.1f" % (self.engine.pss() * 1024 / 1e6))
+        table.add("redis-server", "%.1f" % (self.redis.pss() * 1024 / 1e6))
 
     def compare(self, table, name, pair, connections):
         """A row of a table of growth: the empty program and ours, in turn."""

@@ -1,19 +1,24 @@
 """Tokens as login.fcgi makes them, good ones and bad ones, as many as are wanted."""
 import base64
 import json
-import secrets
+import os
+import pathlib
 import shutil
 import subprocess
+import tempfile
 import time
 
 import jwt
 
 import fcgi
-from conftest import PLAIN, SECRET, write_settings
+from conftest import PLAIN, ROOT, SECRET, write_settings
+
+BUILT = ROOT / "build/plain/tests/bench"
+BEFORE = os.environ.get("BEFORE") and pathlib.Path(os.environ["BEFORE"])  # of the version before
 
 SECONDS = 14400  # that a token lives: longer than half of a run, so that none is renewed
 NAME, PASSWORD = "admin", "password"
-MANY = 20000  # tokens, of which a worker keeps 512
+MANY = 20000  # users with a session each; a worker keeps 512 tokens
 
 
 def settings(folder, **more):
@@ -35,13 +40,27 @@ def key_file(folder, algorithm):
     return folder / "key.pem"
 
 
-def copy_state(state, to):
-    """Copy a state that no process has open."""
-    to.mkdir(0o700, exist_ok=True)
-    for name in ("ended", "tries"):
-        if (state / name).exists():
-            shutil.copy(state / name, to)
-            (to / name).chmod(0o600)
+def copy_store(store, to):
+    """Copy a folder that no process uses; the mtime of a record says when it is over."""
+    shutil.copytree(store, to, dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("*-lock", "locks"))
+    to.chmod(0o700)
+
+
+def fill(store, to, users):
+    """Copy a store to a folder, and begin a session of so many users there."""
+    # In memory, as each record is on the disk before the next one is written.
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(dir=memory, prefix="postern-bench-") as name:
+        work = pathlib.Path(name)
+        copy_store(store, work)
+        subprocess.run([BUILT / "fill", work, str(users)], check=True)
+        copy_store(work, to)
+
+
+def flood(store, names, built=BUILT):
+    """Count an attempt with each of so many names, by the program of a version."""
+    subprocess.run([built / "flood", store, str(names)], stdout=subprocess.DEVNULL, check=True)
 
 
 def decoded(part):
@@ -53,16 +72,16 @@ def encoded(data):
 
 
 class Mint:
-    """Makes tokens that differ from a real one in what is told, and in the session."""
+    """Signs in, and makes tokens that differ from that one in what is told."""
 
-    def __init__(self, folder, **more):
+    def __init__(self, folder, programs=PLAIN, **more):
         self.folder, self.settings = folder, more
         self.many = folder / "cookies"  # a file, as cookies() makes it
-        login = fcgi.Worker(folder, settings(folder, **more), "login.fcgi", programs=PLAIN)
+        login = fcgi.Worker(folder, settings(folder, **more), "login.fcgi", programs=programs)
         self.good = login.post("/login", {"username": NAME, "password": PASSWORD}).cookie()
         login.stop()
-        # No session is older than the state: what is copied from this one knows of ours.
-        self.state = folder / "state"
+        # What is copied from this one lists the session.
+        self.store = folder / "state"
         self.header, claims, _ = self.good.split(".")
         self.claims = decoded(claims)
         self.kid = decoded(self.header)["kid"]
@@ -71,14 +90,24 @@ class Mint:
         self.key = self.algorithm.prepare_key(key.read_bytes() if key else SECRET)
 
     def token(self, **claims):
-        claims = {**self.claims, "sid": secrets.token_hex(16), **claims}
+        claims = {**self.claims, **claims}
         body = json.dumps(claims, separators=(",", ":"))
         text = "%s.%s" % (self.header, encoded(body.encode()))
         return "%s.%s" % (text, encoded(self.algorithm.sign(text.encode(), self.key)))
 
+    def token_of(self, i):
+        """Of one of the users whose sessions fill() begins."""
+        return self.token(sub="user%d" % i, sid="%032x" % i)
+
     def cookies(self, count):
-        """A file with so many, of a token each."""
-        self.many.write_text("".join("token=%s\n" % self.token() for _ in range(count)))
+        """Begin so many sessions; a file with a token of each."""
+        if "POSTERN_STATE" in self.settings:
+            subprocess.run([BUILT / "fill", self.settings["POSTERN_STATE"], str(count)], check=True)
+        else:
+            filled = self.folder / "filled"
+            fill(self.store, filled, count)
+            self.store = filled
+        self.many.write_text("".join("token=%s\n" % self.token_of(i) for i in range(count)))
 
     def expired(self):
         then = int(time.time()) - 600
@@ -86,5 +115,5 @@ class Mint:
 
     def tampered(self):
         """The claims of one token with the signature of another."""
-        one, other = self.token(), self.token()
+        one, other = self.good, self.token(iat=self.claims["iat"] - 1)
         return one.rpartition(".")[0] + "." + other.rpartition(".")[2]

@@ -2,7 +2,7 @@
  * decode: the simplest FastCGI program that verifies a token with libjwt.
  *
  * What the empty program does, and before it: find the cookie, jwt_decode() it, look at its "alg"
- * and its "exp". It asks for nothing else, knows of no ended sessions and renews none. The bytes of
+ * and its "exp". It asks for nothing else, knows no list of sessions and renews none. The bytes of
  * the secret are in SECRET.
  */
 #include <fcgiapp.h>
