@@ -18,6 +18,7 @@ static const char text[] = "# people\n"
 			   "staff: bob\n"
 			   "#hidden: ada\n"
 			   "no line\n"
+			   "word\n"
 			   "a b: ada\n"
 			   " spaced: ada\n"
 			   ": ada\n" LONG63 ": ada\n" LONG63 "x: ada\n"
@@ -68,6 +69,7 @@ test_members(void **state)
 		{ "hidden", "ada", false },
 		{ "#hidden", "ada", false },
 		{ "no line", "ada", false },
+		{ "word", "ada", false },
 		{ "a b", "ada", false },
 		{ "a", "ada", false },
 		{ "spaced", "ada", false },
@@ -161,10 +163,11 @@ test_log(void **state)
 	const struct config config = config_of(*state);
 
 	read_text(&groups, *state, text, &caught);
-	assert_int_equal(caught.lines, 6);
+	assert_int_equal(caught.lines, 7);
 	assert_non_null(strstr(caught.text, "setting=POSTERN_GROUPS line=\"no line\" reason="));
+	assert_non_null(strstr(caught.text, "setting=POSTERN_GROUPS line=\"word\" reason="));
 	assert_true(groups_read(&groups, &config, NOW, &log));
-	assert_int_equal(caught.lines, 6);
+	assert_int_equal(caught.lines, 7);
 	read_text(&groups, *state, "", &caught);
 	assert_int_equal(caught.lines, 0);
 	assert_false(groups_have(&groups, "staff", "ada"));

@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 
 #include "auth/token.h"
+#include "base/file.h"
 #include "mint.h"
 #include "unit.h"
 
@@ -202,24 +203,21 @@ test_what_is_no_key(void **state)
 
 /* A public key of RSA. */
 static EVP_PKEY *
-public_key(const BIGNUM *modulus, unsigned long exponent)
+public_key(const BIGNUM *modulus, const BIGNUM *exponent)
 {
 	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
 	EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-	BIGNUM *e = BN_new();
 	OSSL_PARAM *params;
 	EVP_PKEY *pkey = NULL;
 
-	BN_set_word(e, exponent);
 	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus);
-	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e);
+	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent);
 	params = OSSL_PARAM_BLD_to_param(build);
 	EVP_PKEY_fromdata_init(context);
 	assert_int_equal(EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
 	EVP_PKEY_CTX_free(context);
 	OSSL_PARAM_free(params);
 	OSSL_PARAM_BLD_free(build);
-	BN_free(e);
 	return pkey;
 }
 
@@ -236,7 +234,7 @@ test_thumbprint(void **state)
 	char text[sizeof(modulus) + 4], path[UNIT_PATH_SIZE];
 	unsigned char bytes[sizeof(text)];
 	struct text_why why;
-	BIGNUM *number;
+	BIGNUM *number, *exponent = BN_new();
 	EVP_PKEY *pkey;
 	struct key key;
 
@@ -245,7 +243,8 @@ test_thumbprint(void **state)
 		*at = *at == '-' ? '+' : *at == '_' ? '/' : *at;
 	assert_int_equal(EVP_DecodeBlock(bytes, (unsigned char *)text, (int)strlen(text)), 258);
 	number = BN_bin2bn(bytes, 256, NULL);
-	pkey = public_key(number, 65537);
+	BN_set_word(exponent, 65537);
+	pkey = public_key(number, exponent);
 	unit_path(path, made->folder, "rfc.pem");
 	write_key(path, pkey, PUBLIC, 0644);
 	assert_true(key_read(&key, path, NOW, &why));
@@ -254,7 +253,29 @@ test_thumbprint(void **state)
 	assert_non_null(strstr(key.jwk, "\"alg\":\"RS256\""));
 	assert_non_null(strstr(key.jwk, "\"use\":\"sig\""));
 	EVP_PKEY_free(pkey);
+	BN_free(exponent);
 	BN_free(number);
+}
+
+/* Is a public key of this modulus and exponent taken? If not, `why` says why, and no key is left.
+ */
+static bool
+is_taken(const struct made *made, const BIGNUM *modulus, const BIGNUM *exponent,
+    struct text_why *why)
+{
+	static const struct key none;
+	EVP_PKEY *pkey = public_key(modulus, exponent);
+	char path[UNIT_PATH_SIZE];
+	struct key key;
+	bool taken;
+
+	*why = (struct text_why){ "" };
+	unit_path(path, made->folder, "made.pem");
+	write_key(path, pkey, PUBLIC, 0644);
+	EVP_PKEY_free(pkey);
+	taken = key_read(&key, path, NOW, why);
+	assert_true(taken || memcmp(&key, &none, sizeof(key)) == 0);
+	return taken;
 }
 
 static void
@@ -265,22 +286,83 @@ test_exponents(void **state)
 		bool good;
 	} cases[] = { { 1, false }, { 2, false }, { 65536, false }, { 3, true }, { 65537, true } };
 	const struct made *made = *state;
-	BIGNUM *modulus = NULL;
+	BIGNUM *modulus = NULL, *exponent = BN_new();
+	struct text_why why;
 
 	assert_int_equal(EVP_PKEY_get_bn_param(made->rsa, OSSL_PKEY_PARAM_RSA_N, &modulus), 1);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		EVP_PKEY *pkey = public_key(modulus, cases[i].exponent);
-		struct text_why why = { "" };
-		char path[UNIT_PATH_SIZE];
-		struct key key;
-
-		unit_path(path, made->folder, "exponent.pem");
-		write_key(path, pkey, PUBLIC, 0644);
-		EVP_PKEY_free(pkey);
-		assert_int_equal(key_read(&key, path, NOW, &why), cases[i].good);
+		BN_set_word(exponent, cases[i].exponent);
+		assert_int_equal(is_taken(made, modulus, exponent, &why), cases[i].good);
 		assert_int_equal(strstr(why.text, "exponent") != NULL, !cases[i].good);
 	}
+	BN_free(exponent);
 	BN_free(modulus);
+}
+
+/* The odd number of `bits` bits, between powers of two. */
+static BIGNUM *
+odd_number(int bits)
+{
+	BIGNUM *number = BN_new();
+
+	assert_int_equal(BN_set_bit(number, bits - 1), 1);
+	assert_int_equal(BN_set_bit(number, 0), 1);
+	return number;
+}
+
+/* Nobody need find the factors of a public key. */
+static void
+test_longest_numbers(void **state)
+{
+	static const struct {
+		const char *name;
+		int modulus, exponent; /* bits */
+		const char *why;
+	} cases[] = {
+		{ "the longest modulus", 8192, 17, "" },
+		{ "a modulus of a bit more", 8193, 17, "2048 to 8192 bits" },
+		{ "the longest exponent", 2048, 8192, "" },
+		{ "an exponent of a bit more", 2048, 8193, "cannot be taken apart" },
+	};
+	const struct made *made = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		BIGNUM *modulus = odd_number(cases[i].modulus);
+		BIGNUM *exponent = odd_number(cases[i].exponent);
+		struct text_why why;
+
+		CHECK(cases[i].name,
+		    is_taken(made, modulus, exponent, &why) == (cases[i].why[0] == '\0'));
+		CHECK(cases[i].name, strstr(why.text, cases[i].why) != NULL);
+		BN_free(exponent);
+		BN_free(modulus);
+	}
+}
+
+static void
+test_can_verify(void **state)
+{
+	const struct made *made = *state;
+	EVP_PKEY *agreeing = generate(made, "X25519");
+	struct text_why why;
+	char path[UNIT_PATH_SIZE];
+	struct file file = { 0 };
+	struct key key;
+
+	unit_path(path, made->folder, "verifies.pem");
+	write_key(path, made->curve, PUBLIC, 0600);
+	assert_true(key_read(&key, path, NOW, &why));
+	assert_true(key_can_verify(&key));
+	/* Nothing, and a key that is not for signatures. */
+	key.public[0] = '\0';
+	assert_false(key_can_verify(&key));
+	write_key(path, agreeing, PUBLIC, 0600);
+	EVP_PKEY_free(agreeing);
+	assert_int_equal(file_read(&file, path, sizeof(key.public), FILE_SECRET, NOW, &why),
+	    FILE_READ);
+	assert_true(text_copy(key.public, sizeof(key.public), file.text));
+	assert_false(key_can_verify(&key));
+	file_forget(&file);
 }
 
 /* -- tokens of them -------------------------------------------------------------------------- */
@@ -575,6 +657,8 @@ main(void)
 		cmocka_unit_test(test_what_is_no_key),
 		cmocka_unit_test(test_thumbprint),
 		cmocka_unit_test(test_exponents),
+		cmocka_unit_test(test_longest_numbers),
+		cmocka_unit_test(test_can_verify),
 		cmocka_unit_test(test_sign_and_verify),
 		cmocka_unit_test(test_half_a_key),
 		cmocka_unit_test(test_algorithms),

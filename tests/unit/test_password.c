@@ -19,6 +19,9 @@
 #define SHA512                                                                                     \
 	"$6$rounds=1000$abcdefgh$"                                                                 \
 	"wuAp2XWwaaguzVxZjeM2bd1yLSqbC/I9sr9DFeOfIPoAZiIj3ecL6rf9ibuAg8RDmh1vqbaeL0NSLJtGPF7b60"
+#define SHA512_SHORT_SALT                                                                          \
+	"$6$rounds=1000$ab$"                                                                       \
+	"MM7UFA7KIDybpf97CBayMOsg9RsQeCSOERr0aSyTk5Z8xQDape3gfXAkNJo8Ebul9gQcUV8Tafos6kXUzektK."
 #define SHA256 "$5$rounds=1000$abcdefgh$GEazsRB0Tipk2UJZtYJM/eHHRMtwea4Vnto3YxMbrG0"
 #define LONG_SHA256 "$5$rounds=1000$abcdefgh$/NOHohIKdxyKrvvo6q32Ag.gBMVNCeBb2t4PC2HM8r8"
 #define SHA256_PLAIN "$5$abcdefgh$ZLdkj8mkc2XVSrPVjskDAgZPGjtj1VGVaa1aUkrMTU/"
@@ -39,6 +42,7 @@ test_refuse(void **state)
 		{ "bcrypt b", BCRYPT, NULL },
 		{ "bcrypt y", BCRYPT_Y, NULL },
 		{ "SHA-512", SHA512, NULL },
+		{ "SHA-512, a salt that would not do for yescrypt", SHA512_SHORT_SALT, NULL },
 		{ "SHA-256", SHA256, NULL },
 		{ "SHA-256 of the usual cost", SHA256_PLAIN, NULL },
 		{ "no salt", "$5$$" CHARS_43, NULL },
@@ -163,6 +167,7 @@ test_check(void **state)
 		{ "bcrypt b", "password", BCRYPT, PASSWORD_RIGHT },
 		{ "bcrypt y", "password", BCRYPT_Y, PASSWORD_RIGHT },
 		{ "SHA-512", "password", SHA512, PASSWORD_RIGHT },
+		{ "SHA-512, a short salt", "password", SHA512_SHORT_SALT, PASSWORD_RIGHT },
 		{ "SHA-256", "password", SHA256, PASSWORD_RIGHT },
 
 		{ "another password, yescrypt", "passwore", YESCRYPT, PASSWORD_WRONG },

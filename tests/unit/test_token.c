@@ -26,6 +26,15 @@ static const struct mint_member claims[] = {
 
 static const struct token_rules rules = { "postern", NOW, 28800 };
 
+static const struct token sample = {
+	.user = "ada",
+	.sid = "0123456789abcdef0123456789abcdef",
+	.pwv = "0123456789abcdef",
+	.issued = NOW,
+	.expires = NOW + 300,
+	.auth_time = NOW - 50,
+};
+
 /* The current key and the one before it. */
 static struct token_keys keys;
 
@@ -483,6 +492,27 @@ test_empty_key(void **state)
 	assert_string_equal(token.user, "");
 }
 
+/* A key of zeros, as a refused one is left, neither verifies nor signs. */
+static void
+test_zeroed_key(void **state)
+{
+	static const struct token_key zeroed;
+	const struct token_keys of_zeros = only(&zeroed);
+	const char *why = NULL;
+	struct token token;
+	char text[MINT_SIZE];
+
+	(void)state;
+	good_token(text, MINT_SECRET);
+	assert_false(token_verify(&token, text, &of_zeros, &rules, &why));
+	assert_string_equal(why, "form");
+	strrchr(text, '.')[1] = '\0';
+	assert_false(token_verify(&token, text, &of_zeros, &rules, &why));
+	assert_string_equal(why, "form");
+	assert_false(token_sign(text, &sample, &of_zeros, &rules));
+	assert_string_equal(text, "");
+}
+
 static void
 test_no_key(void **state)
 {
@@ -508,15 +538,6 @@ test_kid(void **state)
 	assert_int_equal(strspn(again.kid, "0123456789abcdef"), 16);
 	assert_string_not_equal(keys.keys[0].kid, keys.keys[1].kid);
 }
-
-static const struct token sample = {
-	.user = "ada",
-	.sid = "0123456789abcdef0123456789abcdef",
-	.pwv = "0123456789abcdef",
-	.issued = NOW,
-	.expires = NOW + 300,
-	.auth_time = NOW - 50,
-};
 
 static void
 test_sign(void **state)
@@ -643,6 +664,7 @@ main(void)
 		cmocka_unit_test(test_empty_parts),
 		cmocka_unit_test(test_length),
 		cmocka_unit_test(test_empty_key),
+		cmocka_unit_test(test_zeroed_key),
 		cmocka_unit_test(test_no_key),
 		cmocka_unit_test(test_kid),
 		cmocka_unit_test(test_sign),
