@@ -122,6 +122,7 @@ static const struct {
 	{ "two bearer tokens", "", "", "Bearer $G, Bearer $G", VISITOR_BAD_BEARER, "", "form" },
 	{ "Basic is not ours", "", "", "Basic YTpi", VISITOR_NO_TOKEN, "", "" },
 	{ "a scheme that begins as ours", "", "", "Bearers $G", VISITOR_NO_TOKEN, "", "" },
+	{ "a scheme that is as long", "", "", "Digest $G", VISITOR_NO_TOKEN, "", "" },
 	{ "a tab behind the scheme", "", "", "Bearer\t$G", VISITOR_NO_TOKEN, "", "" },
 	{ "Basic beside a good cookie", "token=$G", "", "Basic YTpi", GOOD, "ada", "" },
 
