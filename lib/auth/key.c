@@ -123,8 +123,7 @@ fill(struct key *key, EVP_PKEY *pkey, bool private)
 	const int bits = EVP_PKEY_get_bits(pkey);
 	char group[sizeof(CURVE)] = "";
 	BIGNUM *exponent = NULL;
-	const bool curve = EVP_PKEY_is_a(pkey, "EC") &&
-	    EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) == 1 &&
+	const bool curve = EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) == 1 &&
 	    strcmp(group, CURVE) == 0;
 	bool right;
 

@@ -66,8 +66,7 @@ check_device(char id[static THROTTLE_DEVICE_ID_SIZE], const struct text_span *de
 	long expiry;
 
 	id[0] = '\0';
-	if (device->length <= THROTTLE_DEVICE_ID_SIZE ||
-	    device->at[THROTTLE_DEVICE_ID_SIZE - 1] != '.')
+	if (device->length <= THROTTLE_DEVICE_ID_SIZE)
 		return;
 	memcpy(id, device->at, THROTTLE_DEVICE_ID_SIZE - 1);
 	id[THROTTLE_DEVICE_ID_SIZE - 1] = '\0';

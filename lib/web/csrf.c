@@ -34,7 +34,7 @@ is_ours(const char *origin, const char *configured, const char *host)
 		return false;
 	if (configured[0] == '\0')
 		return same_host(theirs + 3, host, port);
-	return ours != NULL && theirs - origin == ours - configured &&
+	return theirs - origin == ours - configured &&
 	    strncasecmp(origin, configured, (size_t)(theirs - origin)) == 0 &&
 	    same_host(theirs + 3, ours + 3, port);
 }
