@@ -16,8 +16,11 @@ groups_read(struct groups *groups, const struct config *config, time_t now, cons
 	struct text_why why;
 	enum file_read read;
 
-	if (config->groups[0] == '\0')
+	/* Settings that are read again may name no group file any more. */
+	if (config->groups[0] == '\0') {
+		groups_forget(groups);
 		return true;
+	}
 	read = file_read(&groups->file, config->groups, GROUPS_FILE_MAX, FILE_SECRET, now, &why);
 	if (read == FILE_FAULT) {
 		log_event(log, "config", "setting=POSTERN_GROUPS reason=\"%s\"", why.text);

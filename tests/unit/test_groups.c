@@ -130,6 +130,24 @@ test_no_file(void **state)
 	assert_string_equal(out, "");
 }
 
+/* Settings that are read again may name no group file any more: then nobody is in a group. */
+static void
+test_file_no_longer_named(void **state)
+{
+	struct groups groups = { 0 };
+	struct unit_log caught;
+	const struct log log = unit_log(&caught);
+	const struct config none = { .groups = "" };
+	char out[64] = "unset";
+
+	read_text(&groups, *state, text, &caught);
+	assert_true(groups_have(&groups, "staff", "ada"));
+	assert_true(groups_read(&groups, &none, NOW, &log));
+	assert_false(groups_have(&groups, "staff", "ada"));
+	assert_true(groups_of(out, sizeof(out), &groups, "ada"));
+	assert_string_equal(out, "");
+}
+
 /* A line with a NUL byte is a bad one: nobody is in its group, and the next line counts. */
 static void
 test_nul(void **state)
@@ -184,6 +202,7 @@ main(void)
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_file_no_longer_named),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_log),
 	};
