@@ -21,7 +21,11 @@
 #include "web/setup.h"
 #include "web/visitor.h"
 
-enum { DEVICES_MAX = 8 }; /* device cookies of one request that are looked at */
+/*
+ * Device cookies of one request that are looked at. A browser keeps some 180 cookies of a site, of
+ * which another host below the same domain may have planted all but one.
+ */
+enum { DEVICES_MAX = 200 };
 
 /* One request, and what it sends. */
 struct login {

@@ -158,6 +158,15 @@ def test_a_browser_that_signed_in_before_is_counted_by_itself(login):
         == [401] * 5 + [429]
 
 
+def test_planted_device_cookies_do_not_hide_the_good_one(login):
+    first = attempt(login, password="password", **HTML)
+    device = "token-device=" + first.cookie("token-device")
+    assert statuses(login, 6) == [401] * 5 + [429]
+    planted = "token-device=x; " * 179
+    assert attempt(login, password="password", cookie=planted + device).status == 200
+    assert attempt(login, password="password", cookie=planted).status == 429
+
+
 def test_the_device_cookie_is_that_of_a_browser(site):
     reply = site.sign_in(headers=BROWSER)
     token, device = reply.headers.get_all("Set-Cookie")
