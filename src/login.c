@@ -227,6 +227,13 @@ check_password(struct login *login)
 		refuse(login, 503, "state");
 		return;
 	}
+	/* Again: a password that was changed just before the sessions were revoked is the new one.
+	 */
+	if (!users_read(&site->users, &site->config, request->now, request->log)) {
+		refuse(login, 503, "users");
+		return;
+	}
+	users_find(&login->account, &site->users, login->form.username, &site->config);
 	switch (users_check(account, login->form.password)) {
 	case PASSWORD_RIGHT:
 		admit(login, &throttle, word);

@@ -206,8 +206,12 @@ change_list(struct sessions *sessions, const char *user, enum change change,
 		if (!read_list(sessions, &list, user, now, log))
 			return false;
 		list_word(listed_word, list.text);
-		if ((change == BEGIN && strcmp(listed_word, word) != 0) ||
-		    (change == EXTEND && !list_find(&listed, list.text, entry->sid)) ||
+		if (change == BEGIN && strcmp(listed_word, word) != 0) {
+			log_event(log, "state",
+			    "reason=\"all sessions of the user were revoked during a sign-in\"");
+			return false;
+		}
+		if ((change == EXTEND && !list_find(&listed, list.text, entry->sid)) ||
 		    (change == END_ALL && !new_word(listed_word)))
 			return false;
 		if (change == END)
@@ -223,6 +227,7 @@ change_list(struct sessions *sessions, const char *user, enum change change,
 		if (swapped != STORE_CHANGED)
 			return swapped == STORE_DONE;
 	}
+	log_event(log, "state", "reason=\"other processes change the record again and again\"");
 	return false;
 }
 

@@ -312,13 +312,16 @@ static void
 sweep(int root, int dir, const char *kind, time_t now)
 {
 	char file[FILE_SIZE + NAME_MAX], lock[LOCK_SIZE];
-	DIR *files = fdopendir(dup(dir));
+	const int copy = dup(dir);
+	DIR *files = copy >= 0 ? fdopendir(copy) : NULL;
 	unsigned random = 0;
 	struct dirent *entry;
 	long count = 0, start;
 
-	if (files == NULL)
+	if (files == NULL) {
+		close(copy);
 		return;
+	}
 	while (count < SWEEP_NAMES_MAX && readdir(files) != NULL)
 		count++;
 	rewinddir(files);

@@ -54,6 +54,7 @@ try(struct site *site, time_t now)
 	struct text_why ignored;
 
 	site->tried = now;
+	site->root[0] = '\0';
 	site->ready = load(site, now);
 	if (site->ready)
 		return;
