@@ -84,8 +84,11 @@ def main():
     show("Signing in", sign_ins(login))
 
     def right():
-        return timed(login, "/login", {"username": "user1", "password": "right"},
-                     REMOTE_ADDR="198.51.100.1")[0]
+        # Of another user than the visitor: of one user only so many sessions stay open.
+        taken, status = timed(login, "/login", {"username": "user2", "password": "right"},
+                              REMOTE_ADDR="198.51.100.1")
+        assert status == 200, status
+        return taken
 
     token = login.post("/login", {"username": "user1", "password": "right"}).cookie()
     before, entry = visits(welcome, token), [right() for _ in range(200)]
