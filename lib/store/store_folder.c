@@ -35,6 +35,7 @@ enum {
 	PLAIN_BEGIN = 40,
 	DIGEST_BYTES = 16,
 	DIGEST_SIZE = 2 * DIGEST_BYTES + 1,
+	PATH_SIZE = 1024,
 	FILE_SIZE = 160, /* of a path below the folder */
 	LOCK_SIZE = 24,
 	HEAD_SIZE = DIGEST_SIZE + STORE_NAME_SIZE + 64,
@@ -169,7 +170,8 @@ read_record(int root, const char *file, const struct store_key *key, struct stor
     time_t now)
 {
 	char head[HEAD_SIZE], seen[HEAD_SIZE];
-	const size_t length = make_head(head, key, "");
+	/* A digest, a space, the key's slash and a line feed. */
+	const size_t length = DIGEST_SIZE + strlen(key->kind) + strlen(key->name) + 2;
 	const struct iovec parts[] = { { seen, length }, { value->text, STORE_VALUE_SIZE } };
 	int fd = openat(root, file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st = { 0 };
@@ -200,19 +202,20 @@ static bool
 get(void *folder, const struct store_key keys[], struct store_value values[], size_t count,
     time_t now, const struct log *log)
 {
-	const int root = open(folder, FOLDER);
-	char file[FILE_SIZE];
-	bool right = true;
+	char file[FILE_SIZE], path[PATH_SIZE];
 
-	for (size_t i = 0; right && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		name_file(file, &keys[i]);
-		if (root < 0 || !read_record(root, file, &keys[i], &values[i], now))
-			right = fail(log, file);
-		else if (values[i].found == STORE_DAMAGED)
+		errno = ENAMETOOLONG;
+		/* Where there is no record, is there a folder? */
+		if (!text_format(path, sizeof(path), "%s/%s", (char *)folder, file) ||
+		    !read_record(AT_FDCWD, path, &keys[i], &values[i], now) ||
+		    (values[i].found == STORE_NOTHING && access(folder, X_OK) != 0))
+			return fail(log, file);
+		if (values[i].found == STORE_DAMAGED)
 			log_event(log, "state", "file=%s reason=\"it is damaged\"", file);
 	}
-	close(root);
-	return right;
+	return true;
 }
 
 /*

@@ -203,16 +203,16 @@ read_parameter(struct http *http, const char *entry)
 	size_t length = (size_t)(value - entry);
 
 	value += *value == '=';
-	if (text_begins(entry, "HTTP_COOKIE=")) {
+	if (length == strlen("HTTP_COOKIE") && text_begins(entry, "HTTP_COOKIE=")) {
 		if (http->cookie_count < HTTP_COOKIES_MAX)
 			http->cookies[http->cookie_count++] = value;
 		return;
 	}
-	for (size_t i = 0; i < COUNT(parameters); i++) {
+	/* They are sorted by length. */
+	for (size_t i = 0; i < COUNT(parameters) && parameters[i].length <= length; i++) {
 		const char **field = (const char **)((char *)http + parameters[i].offset);
 
-		if (parameters[i].length != length ||
-		    memcmp(parameters[i].name, entry, length) != 0)
+		if (parameters[i].length < length || memcmp(parameters[i].name, entry, length) != 0)
 			continue;
 		if ((*field)[0] == '\0')
 			*field = value;

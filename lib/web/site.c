@@ -1,6 +1,7 @@
 #include "web/site.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -28,7 +29,9 @@ load(struct site *site, time_t now)
 		return text_refuse(&site->why, "POSTERN_STATE %s", wrong);
 	if (!session_open(&site->sessions, config, site->store, now, &site->why))
 		return false;
-	token_keys_remember(&site->sessions.keys);
+	/* Plain CGI answers one request. */
+	if (getenv("GATEWAY_INTERFACE") == NULL)
+		token_keys_remember(&site->sessions.keys);
 	return !site->signs || site->sessions.keys.keys[0].signing != NULL ||
 	    text_refuse(&site->why,
 		"POSTERN_PUBLIC_KEY_FILE: login.fcgi signs, and needs POSTERN_KEY_FILE");
