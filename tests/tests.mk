@@ -111,8 +111,9 @@ fuzz:
 mutate:
 	@tests/packages test
 	@$(MAKE) --no-print-directory SAN=address,undefined unit
-	/usr/bin/python3 tests/unit/mutate.py groups key password session session_grace session_list throttle \
-		token token_cache users store store_folder store_redis redis_url form csrf redirect gate
+	/usr/bin/python3 tests/unit/mutate.py groups key password session session_grace session_list \
+		throttle token token_cache users store store_folder store_redis redis_url form cookie csrf \
+		redirect visitor gate
 
 # -- bench -------------------------------------------------------------------------------
 

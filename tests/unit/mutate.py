@@ -24,7 +24,19 @@ EXPECTED = {
     ("form", "errno != ENOMEM"): "out of memory",
     ("cookie", "pair.length <= length"): "what a shorter pair begins as is no `=` behind a name",
     ("gate", "asker == SAYS_401"): "of a denial to Apache no header is sent",
-    ("groups", "*at < end"): "the NUL behind the text stops it too",
+    ("groups", "groups->length > 0"): "before the first file this adds 0 to NULL",
+    ("key", "bio != NULL"): "out of memory",
+    ("key", "whole"): "out of memory",
+    ("key", "length > 0"): "out of memory",
+    ("key", "right"): "what is not trusted is refused in any case, but need not be parsed",
+    ("key", "pkey != NULL"): "OpenSSL says the same of no key",
+    ("key", "context != NULL"): "out of memory",
+    ("key", "begun"): "OpenSSL sets itself up, which nobody sees",
+    ("password", "made != NULL"): "a libcrypt that says NULL for *0",
+    ("password", "data != NULL"): "out of memory",
+    ("password", "secret_random(random, sizeof(random))"): "a system without randomness",
+    ("token_cache", "cache->lengths[i] > 0"): "what is empty is wiped, too, and so takes memory",
+    ("users", "users->lines == NULL"): "out of memory",
     ("redis_url", "!STORE_TLS"): "this one is built without",
     ("store_redis", "error != REDIS_ERR_OTHER"): "a name server that is silent",
     ("store_redis", "begin_tls(redis)"): "built without TLS",
@@ -37,7 +49,7 @@ EXPECTED = {
 
 # Of files that have no test of their own name, or another one, too.
 TESTS = {"csrf": ["csrf", "site"], "store_folder": ["store", "store_folder"],
-         "store_redis": ["store", "store_redis"]}
+         "store_redis": ["store", "store_redis"], "token": ["token", "key"]}
 
 
 def blanked(source):
