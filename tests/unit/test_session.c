@@ -1592,6 +1592,41 @@ test_secret_is_changed_later(void **state)
 	stop(&program);
 }
 
+/* Both secrets may be known for as long as it takes to start, and not until a request comes. */
+static void
+test_secret_is_changed_at_the_start(void **state)
+{
+	char folder[UNIT_PATH_SIZE], text[TOKEN_SIZE];
+	struct program program;
+
+	new_folder(folder, state);
+	start(&program, folder, MINT_PREVIOUS, "");
+	assert_int_equal(sign_in(text, &program, "ada", NOW), 0);
+	stop(&program);
+	start(&program, folder, MINT_SECRET, MINT_PREVIOUS);
+	stop(&program);
+	start(&program, folder, MINT_SECRET, "");
+	assert_int_equal(sign_in(text, &program, "ada", NOW), 0);
+	assert_null(heard(&program));
+	stop(&program);
+}
+
+/* What could not be made is not said to be new. */
+static void
+test_store_cannot_be_begun(void **state)
+{
+	char folder[UNIT_PATH_SIZE], site[UNIT_PATH_SIZE], text[TOKEN_SIZE];
+	struct program program;
+
+	new_folder(folder, state);
+	unit_path(site, folder, "site");
+	assert_int_equal(symlink("nowhere", site), 0);
+	start(&program, folder, MINT_SECRET, "");
+	assert_int_equal(sign_in(text, &program, "ada", NOW), 503);
+	assert_true(hears(&program, "file=site/site"));
+	stop(&program);
+}
+
 /* What only verifies, with no secret, takes the store of what signs; one of its own is a mistake.
  */
 static void
@@ -1624,6 +1659,13 @@ test_only_verifies(void **state)
 	assert_true(hears(&verifies, "share the store of the program that signs"));
 	assert_int_equal(check(&verifies, text, NOW), SESSION_UNKNOWN);
 	stop(&signs);
+	heard(&verifies);
+	/* One address of Redis is the store of all: where it is lost, sessions are over. */
+	store_close(verifies.store);
+	verifies.store = verifies.sessions.store = store_open(folder, "", &(const char *){ NULL });
+	strcpy(verifies.config.state, "redis://192.0.2.1");
+	assert_true(is_ended(&verifies, text, NOW));
+	assert_null(heard(&verifies));
 
 	configure(&signs, folder, MINT_SECRET, "");
 	strcpy(signs.config.key, private);
@@ -1679,6 +1721,8 @@ main(void)
 		cmocka_unit_test(test_store_of_another_site),
 		cmocka_unit_test(test_secret_is_changed),
 		cmocka_unit_test(test_secret_is_changed_later),
+		cmocka_unit_test(test_secret_is_changed_at_the_start),
+		cmocka_unit_test(test_store_cannot_be_begun),
 		cmocka_unit_test(test_only_verifies),
 	};
 

@@ -889,15 +889,28 @@ test_is_none(void **state)
 static void
 test_wrong_places(void **state)
 {
-	static const char *const places[] = { "", "folder", "./folder", "NONE", "none ", "redis://",
-		"ftp://127.0.0.1", "unix:", "unix:folder" };
+	static const struct {
+		const char *place, *wrong;
+	} cases[] = {
+		{ "", "is not an absolute path" },
+		{ "folder", "is not an absolute path" },
+		{ "./folder", "is not an absolute path" },
+		{ "NONE", "is not an absolute path" },
+		{ "none ", "is not an absolute path" },
+		{ "ftp://127.0.0.1", "is not an absolute path" },
+		{ "redis:", "is not like redis://" },
+		{ "redis://", "names a host" },
+		{ "rediss:", "is not like redis://" },
+		{ "unix:", "is not like unix:/path" },
+		{ "unix:folder", "is not like unix:/path" },
+	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(places); i++) {
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		const char *wrong = NULL;
 
-		CHECK(places[i], store_open(places[i], "postern", &wrong) == NULL);
-		CHECK(places[i], wrong != NULL && wrong[0] != '\0');
+		CHECK(cases[i].place, store_open(cases[i].place, "postern", &wrong) == NULL);
+		CHECK(cases[i].place, wrong != NULL && text_begins(wrong, cases[i].wrong));
 	}
 	store_close(NULL);
 }
