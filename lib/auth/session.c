@@ -69,7 +69,7 @@ check_site(struct sessions *sessions, const struct store_value *site, time_t now
 	make_site(wanted, word, config->secret);
 	if (config->secret_previous[0] != '\0')
 		make_site(before, word, config->secret_previous);
-	if (!is_new && strcmp(site->text, wanted) == 0)
+	if (strcmp(site->text, wanted) == 0)
 		return STORE_DONE;
 	if (!is_new && strcmp(site->text, before) != 0) {
 		log_event(log, "state",
