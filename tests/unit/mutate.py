@@ -38,6 +38,11 @@ EXPECTED = {
     ("token_cache", "cache->lengths[i] > 0"): "what is empty is wiped, too, and so takes memory",
     ("users", "users->lines == NULL"): "out of memory",
     ("redis_url", "!STORE_TLS"): "this one is built without",
+    ("session", "config->state_grace > 0"): "with no grace this only saves memory",
+    ("session", "sessions->files[i] != NULL"): "what is wiped is freed, too, and so not seen",
+    ("session", "change == END_ALL"): "else a random word is made and not used",
+    ("session", "worst != SESSION_FAULT"): "out of memory",
+    ("store", "store == NULL"): "out of memory",
     ("store_redis", "error != REDIS_ERR_OTHER"): "a name server that is silent",
     ("store_redis", "begin_tls(redis)"): "built without TLS",
     ("store_redis", "(!url->tls || begin_tls(redis))"): "built without TLS",
@@ -48,8 +53,11 @@ EXPECTED = {
 }
 
 # Of files that have no test of their own name, or another one, too.
-TESTS = {"csrf": ["csrf", "site"], "store_folder": ["store", "store_folder"],
-         "store_redis": ["store", "store_redis"], "token": ["token", "key"]}
+TESTS = {"csrf": ["csrf", "site"], "store_folder": ["store_folder", "store"],
+         "store_redis": ["store_redis", "store"], "token": ["token", "key"]}
+
+# What cmocka asks whether to go on after a test that failed.
+FAIL_AT_ONCE = {**os.environ, "CMOCKA_TEST_ABORT": "1"}
 
 
 def blanked(source):
@@ -109,7 +117,8 @@ def passes(test, changed, rest, folder):
         return False
     try:
         return subprocess.run([folder + "/test"], stdout=subprocess.DEVNULL, timeout=60,
-                              stderr=subprocess.DEVNULL, cwd=folder).returncode == 0
+                              stderr=subprocess.DEVNULL, cwd=folder, env=FAIL_AT_ONCE
+                              ).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
