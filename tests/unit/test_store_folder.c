@@ -37,6 +37,7 @@ static struct {
 	bool after;
 	int skip; /* so many calls first */
 	int die;  /* at the call of this number, before it and after it; 0: never */
+	int flock_errno, readv_errno; /* with which each of them fails; 0: it does not */
 } at;
 
 static void
@@ -70,6 +71,10 @@ int
 flock(int fd, int operation)
 {
 	note(FLOCK, false);
+	if (at.flock_errno != 0) {
+		errno = at.flock_errno;
+		return -1;
+	}
 	return ended(FLOCK, syscall(SYS_flock, fd, operation));
 }
 
@@ -106,6 +111,16 @@ writev(int fd, const struct iovec *parts, int count)
 {
 	note(WRITEV, false);
 	return ended(WRITEV, syscall(SYS_writev, fd, parts, count));
+}
+
+ssize_t
+readv(int fd, const struct iovec *parts, int count)
+{
+	if (at.readv_errno != 0) {
+		errno = at.readv_errno;
+		return -1;
+	}
+	return syscall(SYS_readv, fd, parts, count);
 }
 
 int
@@ -376,6 +391,7 @@ test_no_folder(void **state)
 	stored_empty(*state);
 	stored_open(&stored, stored_path(*state, "missing"));
 	assert_string_equal(stored_get(&stored, "ada"), FAULT);
+	assert_non_null(strstr(stored.caught.text, "No such file or directory"));
 	assert_true(is_said(&stored, RECORD));
 	assert_int_equal(stored_swap(&stored, "ada", NOTHING, "a"), STORE_FAULT);
 	assert_int_equal(stored.caught.lines, 1);
@@ -390,6 +406,24 @@ test_no_folder(void **state)
 	assert_string_equal(stored_get(&stored, "ada"), NOTHING);
 	assert_int_equal(stored_swap(&stored, "ada", NOTHING, "a"), STORE_DONE);
 	assert_int_equal(stored_pass(&stored, one, NOW), 5);
+	stored_close(&stored);
+}
+
+/* A record that the disk does not give back is not damaged for that. */
+static void
+test_bad_disk(void **state)
+{
+	struct stored stored;
+
+	begin(&stored, *state);
+	stored_put(&stored, "ada", "a");
+	at.readv_errno = EIO;
+	assert_string_equal(stored_get(&stored, "ada"), FAULT);
+	assert_true(is_said(&stored, RECORD));
+	assert_int_equal(stored_swap(&stored, "ada", DAMAGED, "b"), STORE_FAULT);
+	assert_true(is_said(&stored, RECORD));
+	at.readv_errno = 0;
+	assert_string_equal(stored_get(&stored, "ada"), "a");
 	stored_close(&stored);
 }
 
@@ -493,6 +527,7 @@ static void
 test_lock_held(void **state)
 {
 	const struct store_bucket one = stored_bucket(0, 1);
+	const int before = descriptors();
 	struct stored stored;
 	long begun, wait;
 	int fd;
@@ -517,7 +552,28 @@ test_lock_held(void **state)
 	assert_true(is_said(&stored, "locks/attempts"));
 	assert_int_equal(stored_swap(&stored, "ada", "b", "c"), STORE_DONE);
 	close(fd);
+	assert_int_equal(descriptors(), before);
 	assert_int_equal(stored_pass(&stored, one, NOW), 4);
+	stored_close(&stored);
+}
+
+/* A file system that has no locks is named at once, and is not what another process does. */
+static void
+test_no_locks(void **state)
+{
+	const int before = descriptors();
+	struct stored stored;
+
+	begin(&stored, *state);
+	stored_put(&stored, "ada", "a");
+	assert_int_equal(list(*state, "locks", ada_lock), 1);
+	at.flock_errno = ENOLCK;
+	assert_int_equal(stored_swap(&stored, "ada", "a", "b"), STORE_FAULT);
+	assert_non_null(strstr(stored.caught.text, strerror(ENOLCK)));
+	assert_true(is_said(&stored, ada_lock));
+	assert_int_equal(descriptors(), before);
+	at.flock_errno = 0;
+	assert_int_equal(stored_swap(&stored, "ada", "a", "b"), STORE_DONE);
 	stored_close(&stored);
 }
 
@@ -558,6 +614,29 @@ test_lock_exchanged(void **state)
 	assert_false(store_count(stored.store, &one, 1, NOW, &wait, &stored.log));
 	assert_true(at.act == NULL && is_said(&stored, "locks/attempts"));
 	close(hooked_fd);
+	stored_close(&stored);
+}
+
+static void
+take_lock_away(void)
+{
+	assert_int_equal(unlink(stored_path(hooked_folder, ada_lock)), 0);
+}
+
+/* Where nobody locks the new file it is for us. */
+static void
+test_lock_lost(void **state)
+{
+	struct stored stored;
+
+	begin(&stored, *state);
+	stored_put(&stored, "ada", "a");
+	assert_int_equal(list(*state, "locks", ada_lock), 1);
+	hooked_folder = *state;
+	at.act = take_lock_away;
+	at.call = FLOCK;
+	assert_int_equal(stored_swap(&stored, "ada", "a", "b"), STORE_DONE);
+	assert_null(at.act);
 	stored_close(&stored);
 }
 
@@ -1155,9 +1234,12 @@ main(void)
 		cmocka_unit_test(test_where_names_lie),
 		cmocka_unit_test(test_nothing_left),
 		cmocka_unit_test(test_no_folder),
+		cmocka_unit_test(test_bad_disk),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_lock_held),
+		cmocka_unit_test(test_no_locks),
 		cmocka_unit_test(test_lock_exchanged),
+		cmocka_unit_test(test_lock_lost),
 		cmocka_unit_test(test_lock_taken_away),
 		cmocka_unit_test(test_lock_is_a_folder),
 		cmocka_unit_test(test_locks_of_no_use),
