@@ -268,8 +268,7 @@ static bool
 is_same(const struct store_value *old, const struct store_value *current)
 {
 	return old == NULL ||
-	    (old->found == current->found &&
-		(old->found != STORE_TEXT || strcmp(old->text, current->text) == 0));
+	    (old->found == current->found && strcmp(old->text, current->text) == 0);
 }
 
 /* What swap() does while it holds the lock; `current` is room for a value. */
@@ -329,7 +328,8 @@ sweep(int root, int dir, const char *kind, time_t now)
 		count++;
 	rewinddir(files);
 	secret_random(&random, sizeof(random));
-	start = count > SWEEP_MAX ? random % count : 0;
+	/* Each has the same chance, the first ones too. */
+	start = count > SWEEP_MAX ? random % (count + SWEEP_MAX - 1) - (SWEEP_MAX - 1) : 0;
 	for (long i = 0; i < start + SWEEP_MAX && (entry = readdir(files)) != NULL; i++) {
 		int fd;
 

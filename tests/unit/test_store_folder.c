@@ -28,16 +28,16 @@ enum {
 /* -- system calls -------------------------------------------------------------------------- */
 
 /* What a store asks of the system while it changes something. */
-enum call { FLOCK, LINK, RENAME, UNLINK, FSYNC, WRITEV, UTIMENS };
+enum call { FLOCK, MKDIR, LINK, RENAME, UNLINK, FSYNC, WRITEV, READV, UTIMENS, CALLS };
 
 /* What happens at such a call: another process that is faster, or a kill. */
 static struct {
 	void (*act)(void); /* once; NULL: nothing */
 	enum call call;
 	bool after;
-	int skip; /* so many calls first */
-	int die;  /* at the call of this number, before it and after it; 0: never */
-	int flock_errno, readv_errno; /* with which each of them fails; 0: it does not */
+	int skip;         /* so many calls first */
+	int die;          /* at the call of this number, before it and after it; 0: never */
+	int fails[CALLS]; /* with which errno; 0: it does not */
 } at;
 
 static void
@@ -57,6 +57,15 @@ note(enum call call, bool after)
 	}
 }
 
+/* Is such a call to fail? Then errno says why. */
+static bool
+fails(enum call call)
+{
+	note(call, false);
+	errno = at.fails[call];
+	return errno != 0;
+}
+
 static int
 ended(enum call call, long result)
 {
@@ -70,63 +79,72 @@ ended(enum call call, long result)
 int
 flock(int fd, int operation)
 {
-	note(FLOCK, false);
-	if (at.flock_errno != 0) {
-		errno = at.flock_errno;
+	if (fails(FLOCK))
 		return -1;
-	}
 	return ended(FLOCK, syscall(SYS_flock, fd, operation));
+}
+
+int
+mkdirat(int dir, const char *path, mode_t mode)
+{
+	if (fails(MKDIR))
+		return -1;
+	return ended(MKDIR, syscall(SYS_mkdirat, dir, path, mode));
 }
 
 int
 linkat(int from_dir, const char *from, int to_dir, const char *to, int flags)
 {
-	note(LINK, false);
+	if (fails(LINK))
+		return -1;
 	return ended(LINK, syscall(SYS_linkat, from_dir, from, to_dir, to, flags));
 }
 
 int
 renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
-	note(RENAME, false);
+	if (fails(RENAME))
+		return -1;
 	return ended(RENAME, syscall(SYS_renameat2, from_dir, from, to_dir, to, 0));
 }
 
 int
 unlinkat(int dir, const char *path, int flags)
 {
-	note(UNLINK, false);
+	if (fails(UNLINK))
+		return -1;
 	return ended(UNLINK, syscall(SYS_unlinkat, dir, path, flags));
 }
 
 int
 fsync(int fd)
 {
-	note(FSYNC, false);
+	if (fails(FSYNC))
+		return -1;
 	return ended(FSYNC, syscall(SYS_fsync, fd));
 }
 
 ssize_t
 writev(int fd, const struct iovec *parts, int count)
 {
-	note(WRITEV, false);
+	if (fails(WRITEV))
+		return -1;
 	return ended(WRITEV, syscall(SYS_writev, fd, parts, count));
 }
 
 ssize_t
 readv(int fd, const struct iovec *parts, int count)
 {
-	if (at.readv_errno != 0) {
-		errno = at.readv_errno;
+	if (fails(READV))
 		return -1;
-	}
 	return syscall(SYS_readv, fd, parts, count);
 }
 
 int
 futimens(int fd, const struct timespec times[2])
 {
-	note(UTIMENS, false);
+	if (fails(UTIMENS))
+		return -1;
 	return ended(UTIMENS, syscall(SYS_utimensat, fd, NULL, times, 0));
 }
 
@@ -417,14 +435,52 @@ test_bad_disk(void **state)
 
 	begin(&stored, *state);
 	stored_put(&stored, "ada", "a");
-	at.readv_errno = EIO;
+	at.fails[READV] = EIO;
 	assert_string_equal(stored_get(&stored, "ada"), FAULT);
 	assert_true(is_said(&stored, RECORD));
 	assert_int_equal(stored_swap(&stored, "ada", DAMAGED, "b"), STORE_FAULT);
 	assert_true(is_said(&stored, RECORD));
-	at.readv_errno = 0;
+	at.fails[READV] = 0;
 	assert_string_equal(stored_get(&stored, "ada"), "a");
 	stored_close(&stored);
+}
+
+/* Where any part of a change fails, it is not done, and what was there stays. */
+static void
+test_bad_disk_for_changes(void **state)
+{
+	static const struct {
+		const char *name, *before;
+		enum call call;
+	} cases[] = {
+		{ "a new record, its text", NOTHING, WRITEV },
+		{ "a new record, its time", NOTHING, UTIMENS },
+		{ "a new record, synced", NOTHING, FSYNC },
+		{ "a new record, its name", NOTHING, LINK },
+		{ "another text", "a", WRITEV },
+		{ "another text, its time", "a", UTIMENS },
+		{ "another text, synced", "a", FSYNC },
+		{ "another text, its name", "a", RENAME },
+	};
+	char name[NAME_SIZE];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const bool is_new = strcmp(cases[i].before, NOTHING) == 0;
+		struct stored stored;
+
+		begin(&stored, *state);
+		stored_put(&stored, "bob", "b");
+		assert_int_equal(stored_swap(&stored, "ada", NOTHING, cases[i].before), STORE_DONE);
+		at.fails[cases[i].call] = EIO;
+		CHECK(cases[i].name,
+		    stored_swap(&stored, "ada", cases[i].before, "new") == STORE_FAULT);
+		CHECK(cases[i].name, strstr(stored.caught.text, strerror(EIO)) != NULL);
+		CHECK(cases[i].name, is_said(&stored, RECORD));
+		at.fails[cases[i].call] = 0;
+		CHECK_TEXT(cases[i].name, stored_get(&stored, "ada"), cases[i].before);
+		CHECK(cases[i].name, list(*state, "k", name) == (is_new ? 1 : 2));
+		stored_close(&stored);
+	}
 }
 
 /* What nobody may read but root. */
@@ -567,12 +623,12 @@ test_no_locks(void **state)
 	begin(&stored, *state);
 	stored_put(&stored, "ada", "a");
 	assert_int_equal(list(*state, "locks", ada_lock), 1);
-	at.flock_errno = ENOLCK;
+	at.fails[FLOCK] = ENOLCK;
 	assert_int_equal(stored_swap(&stored, "ada", "a", "b"), STORE_FAULT);
 	assert_non_null(strstr(stored.caught.text, strerror(ENOLCK)));
 	assert_true(is_said(&stored, ada_lock));
 	assert_int_equal(descriptors(), before);
-	at.flock_errno = 0;
+	at.fails[FLOCK] = 0;
 	assert_int_equal(stored_swap(&stored, "ada", "a", "b"), STORE_DONE);
 	stored_close(&stored);
 }
@@ -720,6 +776,30 @@ test_lock_is_a_folder(void **state)
 	assert_true(is_said(&stored, ada_lock));
 	close(fd);
 	assert_int_equal(stored_swap(&stored, "ada", "b", "c"), STORE_DONE);
+	stored_close(&stored);
+}
+
+static void
+make_kind(void)
+{
+	assert_int_equal(mkdir(stored_path(hooked_folder, "k"), 0700), 0);
+}
+
+/* Two who make the folder of a kind at once both find it there. */
+static void
+test_kind_made_at_once(void **state)
+{
+	struct stored stored;
+
+	begin(&stored, *state);
+	stored_put(&stored, "ada", "a");
+	assert_int_equal(unlink(stored_path(*state, RECORD)), 0);
+	assert_int_equal(rmdir(stored_path(*state, "k")), 0);
+	hooked_folder = *state;
+	at.act = make_kind;
+	at.call = MKDIR;
+	assert_int_equal(stored_swap(&stored, "ada", NOTHING, "a"), STORE_DONE);
+	assert_null(at.act);
 	stored_close(&stored);
 }
 
@@ -935,6 +1015,28 @@ test_swept_records(void **state)
 	assert_string_equal(stored_get(&stored, "good"), "a");
 	assert_true(is_swept(&stored, "k/late", NOW + STORE_KEPT - 10));
 	assert_true(is_swept(&stored, "k/good", NOW + STORE_KEPT + 10));
+	stored_close(&stored);
+}
+
+/* Where a folder has more files than are looked at, each has its turn. */
+static void
+test_swept_among_many(void **state)
+{
+	enum { MANY = 2500 };
+	char name[NAME_SIZE];
+	struct stored stored;
+
+	begin(&stored, *state);
+	assert_int_equal(mkdir(stored_path(*state, "k"), 0700), 0);
+	for (int i = 0; i <= MANY; i++) {
+		snprintf(name, sizeof(name), "k/%d", i);
+		unit_write(stored_path(*state, name), "x");
+		unit_date(stored_path(*state, name), i % MANY == 0 ? NOW - 2 * DAY : NOW);
+	}
+	/* Those that were made first and last: one of them comes late. */
+	assert_true(is_swept(&stored, "k/0", NOW));
+	snprintf(name, sizeof(name), "k/%d", MANY);
+	assert_true(is_swept(&stored, name, NOW));
 	stored_close(&stored);
 }
 
@@ -1235,17 +1337,20 @@ main(void)
 		cmocka_unit_test(test_nothing_left),
 		cmocka_unit_test(test_no_folder),
 		cmocka_unit_test(test_bad_disk),
+		cmocka_unit_test(test_bad_disk_for_changes),
 		cmocka_unit_test(test_unreadable),
 		cmocka_unit_test(test_lock_held),
 		cmocka_unit_test(test_no_locks),
 		cmocka_unit_test(test_lock_exchanged),
 		cmocka_unit_test(test_lock_lost),
+		cmocka_unit_test(test_kind_made_at_once),
 		cmocka_unit_test(test_lock_taken_away),
 		cmocka_unit_test(test_lock_is_a_folder),
 		cmocka_unit_test(test_locks_of_no_use),
 		cmocka_unit_test(test_killed_at_each_call),
 		cmocka_unit_test(test_synced),
 		cmocka_unit_test(test_swept_records),
+		cmocka_unit_test(test_swept_among_many),
 		cmocka_unit_test(test_swept_temporary_files),
 		cmocka_unit_test(test_renewed_before_swept),
 		cmocka_unit_test(test_renewed_while_swept),
