@@ -107,7 +107,7 @@ take_lock(int root, const char *lock, int wait_ms)
 		int fd = openat(root, lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 		/* A folder can be locked as well. */
-		if (fd < 0)
+		if (fd < 0 && errno == EISDIR)
 			fd = openat(root, lock, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT && mkdirat(root, "locks", 0700) == 0)
 			continue;
