@@ -7,6 +7,8 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "mint.h"
@@ -1008,6 +1010,49 @@ test_renewed_after_the_end(void **state)
 	}
 }
 
+/* What another process does, once, when a record has just been read. */
+static void (*after_a_read)(void);
+
+ssize_t
+readv(int fd, const struct iovec *parts, int count)
+{
+	const ssize_t got = syscall(SYS_readv, fd, parts, count);
+	void (*act)(void) = after_a_read;
+
+	after_a_read = NULL;
+	if (act != NULL)
+		act();
+	return got;
+}
+
+static struct program ending;
+static char ended_token[TOKEN_SIZE];
+
+static void
+end_as_other(void)
+{
+	assert_int_equal(sign_out(&ending, ended_token, false, NOW + 200), -1);
+}
+
+/* A session that ends while it is renewed is not listed again. */
+static void
+test_ended_while_renewed(void **state)
+{
+	char folder[UNIT_PATH_SIZE], out[TOKEN_SIZE];
+	struct program program;
+
+	new_folder(folder, state);
+	start(&program, folder, MINT_SECRET, "");
+	start(&ending, folder, MINT_SECRET, "");
+	assert_int_equal(sign_in(ended_token, &program, "ada", NOW), 0);
+	after_a_read = end_as_other;
+	assert_false(renew(out, &program, ended_token, NOW + 200));
+	assert_null(after_a_read);
+	assert_true(is_ended(&program, ended_token, NOW + 200));
+	stop(&program);
+	stop(&ending);
+}
+
 enum { RACES = 500 };
 
 /* Each byte that comes is a go: renew the session of the token that lies in memory of both. */
@@ -1666,6 +1711,10 @@ test_only_verifies(void **state)
 	strcpy(verifies.config.state, "redis://192.0.2.1");
 	assert_true(is_ended(&verifies, text, NOW));
 	assert_null(heard(&verifies));
+	stop(&verifies);
+	configure(&verifies, folder, "", "");
+	strcpy(verifies.config.public_key, public);
+	open_program(&verifies);
 
 	configure(&signs, folder, MINT_SECRET, "");
 	strcpy(signs.config.key, private);
@@ -1705,6 +1754,7 @@ main(void)
 		cmocka_unit_test(test_renewed_to_the_end),
 		cmocka_unit_test(test_writes),
 		cmocka_unit_test(test_renewed_after_the_end),
+		cmocka_unit_test(test_ended_while_renewed),
 		cmocka_unit_test(test_renewed_at_the_end),
 		cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_what_revokes),
