@@ -186,6 +186,37 @@ admit(struct login *login, const struct throttle *throttle, const char *word)
 	secret_wipe(token, sizeof(token));
 }
 
+/* Count the attempt. False, with the request answered, when it must wait. */
+static bool
+count_attempt(struct login *login, struct throttle *throttle)
+{
+	const struct request *request = &login->request;
+	struct site *site = request->site;
+	long wait;
+	bool here;
+
+	/* REMOTE_ADDR may be that of a proxy on this machine. */
+	if (!throttle_is_address(throttle->address, &here) ||
+	    (here && http_is_forwarded(request->http))) {
+		log_event(request->log, "config",
+		    "reason=\"tries are not counted by address: REMOTE_ADDR does not tell the "
+		    "client's\"");
+		throttle->address = NULL;
+	}
+	switch (throttle_count(throttle, site->store, &site->config, request->now, &wait,
+	    request->log)) {
+	case THROTTLE_GO:
+		return true;
+	case THROTTLE_WAIT:
+		hold_off(login, wait);
+		break;
+	case THROTTLE_FAULT:
+		refuse(login, 503, "state");
+		break;
+	}
+	return false;
+}
+
 /* Does the password fit the name? The attempt is counted before the password is hashed. */
 static void
 check_password(struct login *login)
@@ -200,35 +231,15 @@ check_password(struct login *login)
 		.devices = devices,
 		.device_count = visitor_devices(devices, COUNT(devices), request) };
 	char word[LIST_WORD_SIZE];
-	long wait;
-	bool here;
 
 	users_find(&login->account, &site->users, login->form.username, &site->config);
-	/* REMOTE_ADDR may be that of a proxy on this machine. */
-	if (!throttle_is_address(throttle.address, &here) ||
-	    (here && http_is_forwarded(request->http))) {
-		log_event(request->log, "config",
-		    "reason=\"tries are not counted by address: REMOTE_ADDR does not tell the "
-		    "client's\"");
-		throttle.address = NULL;
-	}
-	switch (throttle_count(&throttle, site->store, &site->config, request->now, &wait,
-	    request->log)) {
-	case THROTTLE_GO:
-		break;
-	case THROTTLE_WAIT:
-		hold_off(login, wait);
+	if (!count_attempt(login, &throttle))
 		return;
-	case THROTTLE_FAULT:
-		refuse(login, 503, "state");
-		return;
-	}
 	if (!session_prepare(word, &site->sessions, account->user, request->now, request->log)) {
 		refuse(login, 503, "state");
 		return;
 	}
-	/* Again: a password that was changed just before the sessions were revoked is the new one.
-	 */
+	/* Again: of a password that was changed before all sessions were revoked, the new one. */
 	if (!users_read(&site->users, &site->config, request->now, request->log)) {
 		refuse(login, 503, "users");
 		return;
@@ -274,10 +285,11 @@ static void
 get_logout(struct login *login)
 {
 	const struct request *request = &login->request;
+	const struct visitor_notes notes = visitor_notes(request);
 	const struct page_slot slots[] = {
 		{ "logout", request->site->config.logout },
-		{ "note", visitor_notes(request).note },
-		{ "everywhere", visitor_notes(request).everywhere },
+		{ "note", notes.note },
+		{ "everywhere", notes.everywhere },
 	};
 
 	reply_page(request, 200, PAGE_LOGOUT, slots, COUNT(slots));

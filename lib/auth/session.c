@@ -20,11 +20,10 @@ static const struct store_key site_key = { "site", "site" };
 static void
 make_site(char out[static SITE_SIZE], const char *word, const char *secret)
 {
-	unsigned char key[SECRET_DIGEST_BYTES], digest[SECRET_DIGEST_BYTES];
+	unsigned char digest[SECRET_DIGEST_BYTES];
 	char hex[2 * SECRET_DIGEST_BYTES + 1];
 
-	secret_derive(key, secret, "store");
-	secret_digest(digest, key, sizeof(key), word, strlen(word));
+	secret_mac(digest, secret, "store", word);
 	secret_hex(hex, digest, sizeof(digest));
 	text_format(out, SITE_SIZE, "%s %s", word, hex);
 }

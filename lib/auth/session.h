@@ -40,7 +40,8 @@ enum session {
 	SESSION_GOOD,
 };
 
-/* Make the keys of these settings. False, with `why`, when a key file is not right, or on a fault.
+/*
+ * Make the keys of these settings. False, with `why`, when a key file is not right, or on a fault.
  */
 bool session_open(struct sessions *sessions, const struct config *config, struct store *store,
     time_t now, struct text_why *why);

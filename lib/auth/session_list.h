@@ -35,8 +35,7 @@ struct list_entry {
 
 void list_word(char out[static LIST_WORD_SIZE], const char *list);
 
-/* Find the entry of a session, be it over or not. False, with `entry` zeroed, if it is not there.
- */
+/* Find the entry of a session, over or not. False, with `entry` zeroed, if it is not there. */
 bool list_find(struct list_entry *entry, const char *list, const char *sid);
 
 /*

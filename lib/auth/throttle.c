@@ -26,13 +26,12 @@ static bool
 write_device(char out[static THROTTLE_DEVICE_SIZE], const char *id, long expiry, const char *pwv,
     const char *secret)
 {
-	unsigned char key[SECRET_DIGEST_BYTES], digest[SECRET_DIGEST_BYTES];
+	unsigned char digest[SECRET_DIGEST_BYTES];
 	char hex[2 * SECRET_DIGEST_BYTES + 1];
 
 	if (!text_format(out, THROTTLE_DEVICE_SIZE, "%s.%ld.%s", id, expiry, pwv))
 		return false;
-	secret_derive(key, secret, "device");
-	secret_digest(digest, key, sizeof(key), out, strlen(out));
+	secret_mac(digest, secret, "device", out);
 	secret_hex(hex, digest, sizeof(digest));
 	return text_format(out, THROTTLE_DEVICE_SIZE, "%s.%ld.%s", id, expiry, hex);
 }
@@ -55,8 +54,7 @@ throttle_make_device(char out[static THROTTLE_DEVICE_SIZE], const struct throttl
 	    config->secret);
 }
 
-/* If this is a device cookie for this account, and not over, `id` tells the browser; or is empty.
- */
+/* `id` tells the browser, if this is a device cookie for this account and not over; or is empty. */
 static void
 check_device(char id[static THROTTLE_DEVICE_ID_SIZE], const struct text_span *device,
     const struct config *config, const struct account *account, time_t now)
@@ -125,16 +123,15 @@ add_bucket(struct throttle *throttle, unsigned kind, const char *secret, const c
     const char *what)
 {
 	struct store_bucket *bucket = &throttle->buckets[throttle->count++];
-	unsigned char key[SECRET_DIGEST_BYTES], digest[SECRET_DIGEST_BYTES];
+	unsigned char digest[SECRET_DIGEST_BYTES];
 	char hex[2 * SECRET_DIGEST_BYTES + 1], text[sizeof(hex) + NETWORK_SIZE + 16];
 
 	*bucket = limits[kind];
-	secret_derive(key, secret, "throttle");
 	/* A name in a request may be longer than any user's. */
-	secret_digest(digest, key, sizeof(key), name, strlen(name));
+	secret_mac(digest, secret, "throttle", name);
 	secret_hex(hex, digest, sizeof(digest));
 	text_format(text, sizeof(text), "%u %s %s", kind, hex, what);
-	secret_digest(digest, key, sizeof(key), text, strlen(text));
+	secret_mac(digest, secret, "throttle", text);
 	memcpy(bucket->key, digest, sizeof(bucket->key));
 }
 

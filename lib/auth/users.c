@@ -64,10 +64,27 @@ by_name_and_number(const void *a, const void *b)
 	return order != 0 ? order : (left->number > right->number) - (left->number < right->number);
 }
 
+/* Sort the lines, and leave the first of each name. */
+static void
+sort_lines(struct users *users, const struct log *log, size_t *complaints)
+{
+	size_t kept = 0;
+
+	qsort(users->lines, users->count, sizeof(users->lines[0]), by_name_and_number);
+	for (size_t i = 0; i < users->count; i++) {
+		if (kept > 0 && by_name(&users->lines[kept - 1], &users->lines[i]) == 0)
+			complain(log, complaints, &users->lines[i],
+			    "the name stands twice: the first line counts");
+		else
+			users->lines[kept++] = users->lines[i];
+	}
+	users->count = kept;
+}
+
 bool
 users_read(struct users *users, const struct config *config, time_t now, const struct log *log)
 {
-	size_t lines = 1, complaints = 0, kept = 0;
+	size_t lines = 1, complaints = 0;
 	struct text_why why;
 	struct file_line line;
 
@@ -101,29 +118,11 @@ users_read(struct users *users, const struct config *config, time_t now, const s
 		else
 			complain(log, &complaints, next, wrong);
 	}
-	qsort(users->lines, users->count, sizeof(users->lines[0]), by_name_and_number);
-	for (size_t i = 0; i < users->count; i++) {
-		if (kept > 0 && by_name(&users->lines[kept - 1], &users->lines[i]) == 0)
-			complain(log, &complaints, &users->lines[i],
-			    "the name stands twice: the first line counts");
-		else
-			users->lines[kept++] = users->lines[i];
-	}
-	users->count = kept;
+	sort_lines(users, log, &complaints);
 	if (complaints > COMPLAINTS_MAX)
 		log_event(log, "config", "setting=POSTERN_USERS reason=\"%zu bad lines in all\"",
 		    complaints);
 	return true;
-}
-
-static void
-digest_for(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret, const char *label,
-    const char *text)
-{
-	unsigned char key[SECRET_DIGEST_BYTES];
-
-	secret_derive(key, secret, label);
-	secret_digest(out, key, sizeof(key), text, strlen(text));
 }
 
 void
@@ -144,14 +143,14 @@ users_find(struct account *account, const struct users *users, const char *name,
 	account->known = account->line != NULL;
 	/* The line that stands in for an unknown name is always the same one for a name. */
 	if (!account->known) {
-		digest_for(digest, config->secret, "decoy", name);
+		secret_mac(digest, config->secret, "decoy", name);
 		memcpy(&number, digest, sizeof(number));
 		account->line = &users->lines[number % users->count];
 	}
 	text_copy(account->user, sizeof(account->user), account->line->name);
 	text_format(text, sizeof(text), "%s:%s", account->user, account->line->hash);
 	for (size_t i = 0; i < COUNT(secrets) && secrets[i][0] != '\0'; i++) {
-		digest_for(digest, secrets[i], "pwv", text);
+		secret_mac(digest, secrets[i], "pwv", text);
 		secret_hex(account->pwv[i], digest, (TOKEN_PWV_SIZE - 1) / 2);
 		account->pwv_count++;
 	}

@@ -57,8 +57,7 @@ void file_forget(struct file *file);
 
 /* A line of a file that was read. */
 struct file_line {
-	char
-	    *text; /* without its end, LF or CR LF; in the file's own memory, where a NUL ends it */
+	char *text;    /* in the file's own memory: without LF or CR LF, and a NUL at its end */
 	size_t number; /* of the line, the first being 1 */
 	bool has_nul;  /* the text has a NUL byte before its end */
 	/* The rest is file_next_line()'s own. */

@@ -82,6 +82,17 @@ secret_derive(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret,
 }
 
 void
+secret_mac(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret, const char *label,
+    const char *text)
+{
+	unsigned char key[SECRET_DIGEST_BYTES];
+
+	secret_derive(key, secret, label);
+	secret_digest(out, key, sizeof(key), text, strlen(text));
+	secret_wipe(key, sizeof(key));
+}
+
+void
 secret_hex(char *out, const unsigned char *bytes, size_t count)
 {
 	static const char digits[] = "0123456789abcdef";

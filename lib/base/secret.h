@@ -37,6 +37,10 @@ void secret_digest(unsigned char out[static SECRET_DIGEST_BYTES], const void *ke
 void secret_derive(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret,
     const char *label);
 
+/* The MAC of a text by the key that secret_derive() makes for `label`. */
+void secret_mac(unsigned char out[static SECRET_DIGEST_BYTES], const char *secret,
+    const char *label, const char *text);
+
 /* Write `count` bytes as lower-case hexadecimal digits and a NUL: 2 * count + 1 bytes. */
 void secret_hex(char *out, const unsigned char *bytes, size_t count);
 

@@ -6,8 +6,8 @@
  *	unix:/PATH
  *	unix://[USER]:PASSWORD@/PATH
  *
- * USER and PASSWORD are percent-encoded; HOST is a name, an IPv4 address, or an IPv6 one in
- *brackets.
+ * USER and PASSWORD are percent-encoded. HOST is a name, an IPv4 address, or an IPv6 address in
+ * brackets.
  */
 #ifndef POSTERN_REDIS_URL_H
 #define POSTERN_REDIS_URL_H

@@ -57,21 +57,24 @@ store_is_none(const struct store *store)
 	return store->backend == NULL;
 }
 
-bool
-store_get(struct store *store, const struct store_key keys[], struct store_value values[],
-    size_t count, time_t now, const struct log *log)
+static void
+find_nothing(struct store_value values[], size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		values[i].found = STORE_NOTHING;
 		values[i].text[0] = '\0';
 	}
+}
+
+bool
+store_get(struct store *store, const struct store_key keys[], struct store_value values[],
+    size_t count, time_t now, const struct log *log)
+{
+	find_nothing(values, count);
 	if (store->backend == NULL ||
 	    store->backend->get(store->place, keys, values, count, now, log))
 		return true;
-	for (size_t i = 0; i < count; i++) {
-		values[i].found = STORE_NOTHING;
-		values[i].text[0] = '\0';
-	}
+	find_nothing(values, count);
 	return false;
 }
 

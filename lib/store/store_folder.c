@@ -282,10 +282,8 @@ swap_locked(int root, int dir, const char *file, const struct store_key *key,
 	if (!read_record(root, file, key, current, now))
 		return STORE_FAULT;
 	/* A command whose reply was lost comes again. */
-	if (!is_same(old, current) && new != NULL)
-		return is_same(&wanted, current) ? STORE_DONE : STORE_CHANGED;
 	if (!is_same(old, current))
-		return STORE_CHANGED;
+		return new == NULL || !is_same(&wanted, current) ? STORE_CHANGED : STORE_DONE;
 	if (!change_record(dir, strrchr(file, '/') + 1, key, current, new, until, now))
 		return errno == EEXIST ? STORE_CHANGED : STORE_FAULT;
 	/* Read again: another machine may not see our lock. */

@@ -450,7 +450,7 @@ swap(void *backend, const struct store_key *key, const struct store_value *old, 
 {
 	static const char *const names[] = { "nothing", "text", "damaged" }; /* as `found` is */
 	const bool is_text = old != NULL && old->found == STORE_TEXT;
-	const time_t seconds = until - now;
+	const time_t seconds = new == NULL || until <= now ? 0 : until - now;
 	struct command command = { .words = { "EVAL", swap_script }, .count = 2, .most = 1 };
 	struct redis *redis = backend;
 	long done;
@@ -460,7 +460,7 @@ swap(void *backend, const struct store_key *key, const struct store_value *old, 
 	add(&command, "%s", old == NULL ? "any" : names[old->found]);
 	command.words[command.count++] = is_text ? old->text : "";
 	command.words[command.count++] = new != NULL ? new : "";
-	add(&command, "%lld", new != NULL &&seconds > 0 ? (long long)seconds : 0LL);
+	add(&command, "%lld", (long long)seconds);
 	add(&command, "%d", STORE_VALUE_SIZE);
 	if (!ask_number(redis, &command, &done, now, log))
 		return STORE_FAULT;

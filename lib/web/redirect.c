@@ -1,5 +1,6 @@
 #include "web/redirect.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -11,12 +12,6 @@ begins_as_path(const char *text)
 	return text[0] == '/' && text[1] != '/' && text[1] != '\\';
 }
 
-static bool
-is_control(unsigned char c)
-{
-	return c < ' ' || c == 0x7f;
-}
-
 bool
 redirect_accept(char out[static REDIRECT_SIZE], const char *in)
 {
@@ -26,7 +21,7 @@ redirect_accept(char out[static REDIRECT_SIZE], const char *in)
 	for (char c = '!'; c <= '~'; c++)
 		plain[c - '!'] = c;
 	for (const char *at = in; *at != '\0' && safe; at++)
-		safe = !is_control((unsigned char)*at) && *at != ' ' && *at != '\\';
+		safe = !iscntrl((unsigned char)*at) && *at != ' ' && *at != '\\';
 	out[0] = '\0';
 	if (!safe || !text_percent_encode(out, REDIRECT_SIZE, in, plain))
 		return false;
@@ -35,7 +30,7 @@ redirect_accept(char out[static REDIRECT_SIZE], const char *in)
 	path[strcspn(path, "?#")] = '\0';
 	safe = text_percent_decode(path) && begins_as_path(path);
 	for (const char *at = path; *at != '\0' && safe; at++)
-		safe = !is_control((unsigned char)*at);
+		safe = !iscntrl((unsigned char)*at);
 	if (!safe)
 		out[0] = '\0';
 	return safe;

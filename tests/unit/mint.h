@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/token.h"
+
 #define MINT_SECRET "correct-horse-battery-staple-0001"
 #define MINT_PREVIOUS "correct-horse-battery-staple-0000"
 #define MINT_STRANGER "correct-horse-battery-staple-9999"
@@ -86,6 +88,28 @@ mint(char out[static MINT_SIZE], const char *header, const char *claims, const E
 	out[length++] = '.';
 	mint_base64url(out + length, claims, strlen(claims));
 	mint_sign(out, hash, secret);
+}
+
+/*
+ * Write a text in which $ and a letter stand for a token: G a good one, L a good one that lives
+ * longer, of another session, P of the previous secret, X an expired one, S a stranger's.
+ */
+static inline void
+mint_expand(char *out, size_t size, const char *text, char tokens[][TOKEN_SIZE])
+{
+	static const char letters[] = "GLPXS";
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (; *text != '\0'; text++) {
+		const char *letter = text[0] == '$' ? strchr(letters, text[1]) : NULL;
+
+		if (letter != NULL)
+			text++;
+		length += (size_t)snprintf(out + length, size - length, "%.*s",
+		    letter != NULL ? TOKEN_SIZE : 1,
+		    letter != NULL ? tokens[letter - letters] : text);
+	}
 }
 
 #endif

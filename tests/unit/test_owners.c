@@ -8,17 +8,38 @@
 
 enum { NOBODY = 65534 };
 
+struct row {
+	const char *name;
+	uid_t owner;
+	mode_t mode;
+	uid_t reader;
+	const char *why; /* it is not trusted; NULL: it is */
+};
+
+static void
+check_trust(const char *folder, const struct row *row, enum file_trust trust)
+{
+	char path[UNIT_PATH_SIZE];
+	struct text_why why;
+	bool trusted;
+
+	assert_int_equal(chmod(folder, 0755), 0);
+	unit_path(path, folder, "file");
+	unit_write(path, "abc");
+	assert_int_equal(chown(path, row->owner, NOBODY), 0);
+	assert_int_equal(chmod(path, row->mode), 0);
+	assert_true(setegid(NOBODY) == 0 && seteuid(row->reader) == 0);
+	trusted = file_is_trusted(path, trust, &why);
+	assert_true(seteuid(0) == 0 && setegid(0) == 0);
+	CHECK(row->name, trusted == (row->why == NULL));
+	CHECK(row->name, trusted ? why.text[0] == '\0' : strstr(why.text, row->why) != NULL);
+}
+
 /* Whose file it is, and who reads it: only root can try. */
 static void
 test_owners(void **state)
 {
-	static const struct {
-		const char *name;
-		uid_t owner;
-		mode_t mode;
-		uid_t reader;
-		const char *why;
-	} cases[] = {
+	static const struct row cases[] = {
 		{ "root's, read by root", 0, 0600, 0, NULL },
 		{ "root's, for a group", 0, 0640, 0, NULL },
 		{ "root's, for a group, read by a member", 0, 0640, NOBODY, NULL },
@@ -28,36 +49,16 @@ test_owners(void **state)
 		{ "another user's", NOBODY, 0600, 0, "belongs to another user" },
 		{ "another user's, for a group", NOBODY, 0640, 0, "belongs to another user" },
 	};
-	char path[UNIT_PATH_SIZE];
 
-	assert_int_equal(chmod(*state, 0755), 0);
-	unit_path(path, *state, "owners");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct text_why why;
-		bool trusted;
-
-		unit_write(path, "abc");
-		assert_int_equal(chown(path, cases[i].owner, NOBODY), 0);
-		assert_int_equal(chmod(path, cases[i].mode), 0);
-		assert_true(setegid(NOBODY) == 0 && seteuid(cases[i].reader) == 0);
-		trusted = file_is_trusted(path, FILE_SECRET, &why);
-		assert_true(seteuid(0) == 0 && setegid(0) == 0);
-		CHECK(cases[i].name, trusted == (cases[i].why == NULL));
-		CHECK(cases[i].name, trusted || strstr(why.text, cases[i].why) != NULL);
-	}
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check_trust(*state, &cases[i], FILE_SECRET);
 }
 
 /* Who could change it. */
 static void
 test_ours(void **state)
 {
-	static const struct {
-		const char *name;
-		uid_t owner;
-		mode_t mode;
-		uid_t reader;
-		const char *why;
-	} cases[] = {
+	static const struct row cases[] = {
 		{ "root's, read by root", 0, 0644, 0, NULL },
 		{ "root's, read by all", 0, 0644, NOBODY, NULL },
 		{ "the reader's own", NOBODY, 0644, NOBODY, NULL },
@@ -66,24 +67,9 @@ test_ours(void **state)
 		{ "others may write it", 0, 0646, NOBODY, "chmod o-w" },
 		{ "root's alone", 0, 0600, NOBODY, "Permission denied" },
 	};
-	char path[UNIT_PATH_SIZE];
 
-	assert_int_equal(chmod(*state, 0755), 0);
-	unit_path(path, *state, "ours");
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct text_why why;
-		bool ours;
-
-		unit_write(path, "abc");
-		assert_int_equal(chown(path, cases[i].owner, NOBODY), 0);
-		assert_int_equal(chmod(path, cases[i].mode), 0);
-		assert_true(setegid(NOBODY) == 0 && seteuid(cases[i].reader) == 0);
-		ours = file_is_trusted(path, FILE_OURS, &why);
-		assert_true(seteuid(0) == 0 && setegid(0) == 0);
-		CHECK(cases[i].name, ours == (cases[i].why == NULL));
-		CHECK(cases[i].name,
-		    ours ? why.text[0] == '\0' : strstr(why.text, cases[i].why) != NULL);
-	}
+	for (size_t i = 0; i < COUNT(cases); i++)
+		check_trust(*state, &cases[i], FILE_OURS);
 }
 
 static void

@@ -108,6 +108,20 @@ test_derive(void **state)
 	assert_memory_not_equal(pwv, other, sizeof(pwv));
 }
 
+/* The MAC of a text is that by the key of its label. */
+static void
+test_mac(void **state)
+{
+	unsigned char key[SECRET_DIGEST_BYTES], digest[SECRET_DIGEST_BYTES],
+	    mac[SECRET_DIGEST_BYTES];
+
+	(void)state;
+	secret_derive(key, "the secret", "pwv");
+	secret_digest(digest, key, sizeof(key), "ada", 3);
+	secret_mac(mac, "the secret", "pwv", "ada");
+	assert_memory_equal(mac, digest, sizeof(mac));
+}
+
 static void
 test_hex(void **state)
 {
@@ -178,6 +192,7 @@ main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_derive),
+		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_hex),
 	};
 

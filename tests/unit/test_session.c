@@ -603,28 +603,6 @@ test_more_than_may_be(void **state)
 
 /* -- checking ------------------------------------------------------------------------------- */
 
-/*
- * Tokens are written with letters: G a good one, L a good one that lives longer, of another
- * session, P of the previous secret, X an expired one, S a stranger's.
- */
-static void
-expand(char *out, size_t size, const char *text, char tokens[][TOKEN_SIZE])
-{
-	static const char letters[] = "GLPXS";
-	size_t length = 0;
-
-	out[0] = '\0';
-	for (; *text != '\0'; text++) {
-		const char *letter = text[0] == '$' ? strchr(letters, text[1]) : NULL;
-
-		if (letter != NULL)
-			text++;
-		length += (size_t)snprintf(out + length, size - length, "%.*s",
-		    letter != NULL ? TOKEN_SIZE : 1,
-		    letter != NULL ? tokens[letter - letters] : text);
-	}
-}
-
 /* The parts of a text that bars separate; one may be empty. */
 static size_t
 split(struct text_span parts[], size_t max, const char *text)
@@ -684,7 +662,7 @@ check_cases(struct program *program, char tokens[][TOKEN_SIZE])
 		char text[16384];
 		size_t count;
 
-		expand(text, sizeof(text), cases[i].tokens, tokens);
+		mint_expand(text, sizeof(text), cases[i].tokens, tokens);
 		count = split(parts, COUNT(parts), text);
 		CHECK(cases[i].name,
 		    session_check(&token, &why, &program->sessions, parts, count, NOW,

@@ -28,29 +28,6 @@ begin(struct visit *visit, struct site *site, time_t now)
 	visit->cookies[0][0] = visit->cookies[1][0] = visit->authorization[0] = '\0';
 }
 
-/*
- * Cookie headers and Authorization are written with letters for tokens: G a good one, L a good
- * one that lives longer, of another session, P of the previous secret, X an expired one, S a
- * stranger's.
- */
-static void
-expand(char *out, size_t size, const char *text, char tokens[][TOKEN_SIZE])
-{
-	static const char letters[] = "GLPXS";
-	size_t length = 0;
-
-	out[0] = '\0';
-	for (; *text != '\0'; text++) {
-		const char *letter = text[0] == '$' ? strchr(letters, text[1]) : NULL;
-
-		if (letter != NULL)
-			text++;
-		length += (size_t)snprintf(out + length, size - length, "%.*s",
-		    letter != NULL ? TOKEN_SIZE : 1,
-		    letter != NULL ? tokens[letter - letters] : text);
-	}
-}
-
 static void
 make_tokens(char tokens[static 5][TOKEN_SIZE], const char *folder)
 {
@@ -150,10 +127,10 @@ test_check(void **state)
 		char want[128] = "";
 
 		begin(&visit, &site, NOW);
-		expand(visit.cookies[0], sizeof(visit.cookies[0]), cases[i].cookie, tokens);
-		expand(visit.cookies[1], sizeof(visit.cookies[1]), cases[i].second, tokens);
-		expand(visit.authorization, sizeof(visit.authorization), cases[i].authorization,
-		    tokens);
+		mint_expand(visit.cookies[0], sizeof(visit.cookies[0]), cases[i].cookie, tokens);
+		mint_expand(visit.cookies[1], sizeof(visit.cookies[1]), cases[i].second, tokens);
+		mint_expand(visit.authorization, sizeof(visit.authorization),
+		    cases[i].authorization, tokens);
 		CHECK(cases[i].name, visitor_check(&token, &visit.request) == cases[i].want);
 		CHECK_TEXT(cases[i].name, token.user, cases[i].user);
 		CHECK(cases[i].name,
@@ -170,9 +147,9 @@ test_check(void **state)
 	/* The settings name the cookie. */
 	strcpy(site.config.cookie, "other");
 	begin(&visit, &site, NOW);
-	expand(visit.cookies[0], sizeof(visit.cookies[0]), "token=$G", tokens);
+	mint_expand(visit.cookies[0], sizeof(visit.cookies[0]), "token=$G", tokens);
 	assert_int_equal(visitor_check(&(struct token){ 0 }, &visit.request), VISITOR_NO_TOKEN);
-	expand(visit.cookies[0], sizeof(visit.cookies[0]), "other=$G", tokens);
+	mint_expand(visit.cookies[0], sizeof(visit.cookies[0]), "other=$G", tokens);
 	assert_int_equal(visitor_check(&(struct token){ 0 }, &visit.request), VISITOR_SIGNED_IN);
 	site_close(&site);
 }
@@ -202,8 +179,8 @@ test_check_at_a_gate(void **state)
 
 		begin(&visit, &site, NOW);
 		visit.http.is_gate = true;
-		expand(visit.cookies[0], sizeof(visit.cookies[0]), rows[i].cookie, tokens);
-		expand(visit.authorization, sizeof(visit.authorization), rows[i].authorization,
+		mint_expand(visit.cookies[0], sizeof(visit.cookies[0]), rows[i].cookie, tokens);
+		mint_expand(visit.authorization, sizeof(visit.authorization), rows[i].authorization,
 		    tokens);
 		CHECK(rows[i].name, visitor_check(&token, &visit.request) == rows[i].want);
 		CHECK(rows[i].name,
@@ -224,13 +201,13 @@ test_unknown(void **state)
 	make_tokens(tokens, *state);
 	visit_open(&site, *state, MINT_SECRET, "", "/nonexistent/state");
 	begin(&visit, &site, NOW);
-	expand(visit.cookies[0], sizeof(visit.cookies[0]), "token=$G", tokens);
+	mint_expand(visit.cookies[0], sizeof(visit.cookies[0]), "token=$G", tokens);
 	assert_int_equal(visitor_check(&token, &visit.request), VISITOR_UNKNOWN);
 	assert_string_equal(token.user, "");
 	assert_null(strstr(visit.caught.text, "token_bad"));
 	/* A bad one is bad all the same. */
 	begin(&visit, &site, NOW);
-	expand(visit.cookies[0], sizeof(visit.cookies[0]), "token=$X", tokens);
+	mint_expand(visit.cookies[0], sizeof(visit.cookies[0]), "token=$X", tokens);
 	assert_int_equal(visitor_check(&token, &visit.request), VISITOR_BAD);
 	site_close(&site);
 }
